@@ -1,0 +1,127 @@
+/**
+ * What one wire format offers, seen from both ends: as a server (a caller speaks it to us) and as a client (we speak it to a
+ * provider). `parse*` is wire → canonical, `render*` is canonical → wire. All pure: ids, time and prices are arguments.
+ */
+import type { GatewayError, Outcome } from "../../schema/error.ts";
+import type { ProtocolId } from "../../schema/protocol.ts";
+import type { CanonicalEvent, CanonicalRequest, Loss } from "./canonical.ts";
+
+/**
+ * Differences between providers that speak one wire format, as a closed list of declared properties. A provider file may set
+ * these and nothing else; each has its own test.
+ */
+export interface Quirks {
+  /** The field that caps the output in OpenAI-shaped requests. */
+  maxTokensField?: "max_tokens" | "max_completion_tokens";
+  /** Whether `stream_options: {include_usage}` may be sent. Default true. */
+  streamOptions?: boolean;
+  /** Top-level request fields this provider refuses: left out and reported as lost hints. */
+  refusedFields?: readonly string[];
+  /** Where reasoning text is found and sent back. Default `reasoning_content`. */
+  reasoningField?: "reasoning_content" | "reasoning" | "content-chunks";
+  /** `completion_tokens` leaves reasoning out (xAI's chat); default false: it is included. */
+  outputExcludesReasoning?: boolean;
+  /** `prompt_tokens` leaves cached tokens out when cached > prompt. Default false: they are included. */
+  inputExcludesCache?: boolean;
+  /** The provider accepts role `developer`; otherwise it is sent as `system`. Default true. */
+  developerRole?: boolean;
+  /** The tool ids the provider accepts; others are mapped reversibly. */
+  toolIdPattern?: "any" | "nine-alphanumeric";
+  /** Model name patterns (regular expressions) that take no temperature / top_p. */
+  reasoningModelPattern?: string;
+}
+
+/** What `renderRequest` must know about the target beside the request. */
+export interface RenderTarget {
+  /** The model name as the provider knows it. */
+  model: string;
+  quirks: Quirks;
+  /** The model's output cap from the catalogue: used where the wire demands one and the caller gave none. */
+  maxOutputTokens: number;
+}
+
+export interface RenderedRequest {
+  body: string;
+  losses: Loss[];
+}
+
+/** One frame of a stream: its exact bytes (comments and blank lines included) and what it says. */
+export interface Frame {
+  /** The frame's own bytes, terminator included, as they arrived. */
+  bytes: Uint8Array;
+  /** SSE event name; null when none was sent. */
+  event: string | null;
+  /** Joined data lines; null for a frame of comments only. */
+  data: string | null;
+}
+
+/** Splits bytes into frames, whatever the chunk boundaries. Keeps an incomplete tail, bounded by `LIMITS.frameBytes`. */
+export interface Framer {
+  push(bytes: Uint8Array): Frame[];
+  /** The unterminated rest at the end of the body, as a last frame. */
+  end(): Frame[];
+  /** Bytes kept because their frame is not complete yet. */
+  pendingBytes(): number;
+}
+
+/** Provider's stream → events. One decoder per attempt; keeps the state that events depend on. */
+export interface Decoder {
+  decode(frame: Frame): CanonicalEvent[];
+  /** The body ended: closes what is open; emits an error event when the wire's terminator or finish never came. */
+  end(): CanonicalEvent[];
+}
+
+/** What an encoder needs that is not in the events. */
+export interface EncoderContext {
+  /** Our id of the answer, used when the provider gave none. */
+  id: string;
+  /** The model name shown to the caller when the provider gave none. */
+  model: string;
+  /** Unix seconds, for formats that show a creation time and a provider that gave none. */
+  createdSeconds: number;
+  /** Whether the caller asked for usage in the stream. */
+  wantsStreamUsage: boolean;
+  /** Called once with the final usage, just before it is rendered; null leaves the cost field out. */
+  costMicroRub: (usage: import("../../schema/usage.ts").Usage) => number | null;
+}
+
+/** Events → caller's stream. Owns ids, indexes, brackets and sequence numbers; never emits an ill-formed sequence. */
+export interface Encoder {
+  encode(event: CanonicalEvent): string;
+}
+
+export interface Protocol {
+  id: ProtocolId;
+  /** Content type of a streamed answer. */
+  streamContentType: string;
+
+  // As a server.
+  parseRequest(bodyText: string): Outcome<CanonicalRequest>;
+  /** The whole answer as one body, from the events of the stream (fold). */
+  renderResponse(events: readonly CanonicalEvent[], context: EncoderContext): string;
+  createEncoder(context: EncoderContext): Encoder;
+  /** Error body, in the caller's shape (contract §4). */
+  renderError(error: GatewayError, requestId: string): string;
+  /** An error after the first byte: the protocol's own in-stream error, with no success terminator after it. */
+  renderStreamError(error: GatewayError, requestId: string): string;
+
+  // As a client.
+  renderRequest(request: CanonicalRequest, target: RenderTarget): RenderedRequest;
+  createFramer(): Framer;
+  createDecoder(quirks: Quirks): Decoder;
+  /** A 2xx unary body → the same events a stream would give, ending in `end`. An error body with status 200 gives an error event. */
+  parseResponse(bodyText: string, quirks: Quirks): CanonicalEvent[];
+  /** A non-2xx body (JSON of any known shape, HTML, nothing) → an error of our table with the upstream's message kept. */
+  parseError(status: number, headers: Headers, bodyText: string): GatewayError;
+
+  // Same protocol in and out.
+  /** The caller's own body with only what the gateway must change: model name, output cap when absent, usage in streams. All else byte for byte. */
+  spliceRequest(bodyText: string, request: CanonicalRequest, target: RenderTarget): string;
+  /**
+   * Rewrites one frame for the caller. `null`: leave the frame out (a usage chunk the caller did not ask for). The same frame
+   * object: pass its bytes untouched. Called only for frames whose events hold a usage event.
+   */
+  spliceUsageFrame(frame: Frame, options: { wantsStreamUsage: boolean; costMicroRub: number | null; final: boolean }): Uint8Array | null;
+  /** The unary counterpart: the body text with `cost_micro_rub` added to its usage object; unchanged when it has none. */
+  spliceUsageBody(bodyText: string, costMicroRub: number): string;
+}
