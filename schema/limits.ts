@@ -39,4 +39,15 @@ export const LIMITS = {
   pageRowsDefault: 50,
   pageRowsMax: 500,
   verifiedKeysCached: 4_096,
+  // --- tokens and prices
+  /** A provider that reports more of one class is wrong; with the price cap, provider cost fits 64 bits. */
+  tokensPerClassMax: 100_000_000,
+  outputTokensDefault: 4_096,
+  choicesPerRequest: 128,
+  // --- one account's ledger
+  keysPerAccount: 10_000,
+  openHoldsPerAccount: 20_000,
+  holdExpiryRowsPerPass: 100,
+  limitRebuildRows: 10_000,
+  ledgerPageRowsMax: 1_000,
 } as const;
