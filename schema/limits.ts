@@ -16,6 +16,8 @@ export const LIMITS = {
   streamsPerLane: 128,
   bufferedBytesPerStream: 256 * 1024,
   frameBytes: 16 * 1024 * 1024,
+  /** What is kept of an upstream's own error message. */
+  upstreamErrorCharacters: 2_000,
   unaryResponseBytes: 32 * 1024 * 1024,
   lanesPerAccount: 64,
   // --- time
