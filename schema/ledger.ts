@@ -107,9 +107,9 @@ export type ReleaseCommand = z.infer<typeof releaseCommandSchema>;
 
 /**
  * How a request ended in the ledger. `exists` repeats the first result's numbers; `exists_with_different` does too, changes
- * nothing and leaves an incident; `not_found` is a request never admitted here.
+ * nothing and leaves an incident; `not_due`: an expiry before its time; `not_found`: a request never admitted here.
  */
-export const endStateSchema = z.enum(["settled", "settled_late", "released", "expired", "exists", "exists_with_different", "not_found"]);
+export const endStateSchema = z.enum(["settled", "settled_late", "released", "expired", "exists", "exists_with_different", "not_due", "not_found"]);
 
 export const endResultSchema = z.strictObject({
   state: endStateSchema,
