@@ -5,7 +5,8 @@
  */
 export const LIMITS = {
   // --- what a caller may send
-  requestBodyBytes: 32 * 1024 * 1024,
+  /** Below the 32 MiB that one RPC message may carry. */
+  requestBodyBytes: 24 * 1024 * 1024,
   adminBodyBytes: 4 * 1024 * 1024,
   jsonDepth: 128,
   messagesPerRequest: 20_000,
@@ -14,6 +15,11 @@ export const LIMITS = {
   modelNameCharacters: 256,
   // --- streams and memory in one lane object (the isolate has 128 MB, shared by all of them)
   streamsPerLane: 128,
+  /** How long the answer's status line waits for the upstream's first event, so that an early error is a real status. */
+  firstEventWaitMilliseconds: 5_000,
+  errorBodyBytes: 256 * 1024,
+  replayAnswerBytes: 8 * 1024 * 1024,
+  replayPartBytes: 1024 * 1024,
   bufferedBytesPerStream: 256 * 1024,
   frameBytes: 16 * 1024 * 1024,
   /** What is kept of an upstream's own error message. */
@@ -33,10 +39,14 @@ export const LIMITS = {
   configCacheMilliseconds: 2_000,
   idempotencyRetentionMilliseconds: 24 * 3_600_000,
   // --- retries
+  watchdogMilliseconds: 30_000,
+  outboxFlushMilliseconds: 250,
+  outboxResendMilliseconds: 60_000,
   outboxRowsPerBatch: 100,
   outboxBytesPerBatch: 200 * 1024,
   outboxRetryMillisecondsMax: 60_000,
   lifecycleFramesPerRequest: 64,
+  requestRetentionMilliseconds: 7 * 24 * 3_600_000,
   // --- pages of lists
   pageRowsDefault: 50,
   pageRowsMax: 500,
@@ -45,6 +55,8 @@ export const LIMITS = {
   /** A provider that reports more of one class is wrong; with the price cap, provider cost fits 64 bits. */
   tokensPerClassMax: 100_000_000,
   outputTokensDefault: 4_096,
+  /** Cap sent upstream, and held for, when the caller names none and the model would allow more. */
+  outputTokensUnasked: 16_384,
   choicesPerRequest: 128,
   // --- one account's ledger
   keysPerAccount: 10_000,
@@ -52,4 +64,5 @@ export const LIMITS = {
   holdExpiryRowsPerPass: 100,
   limitRebuildRows: 10_000,
   ledgerPageRowsMax: 1_000,
+  snapshotsCached: 1_024,
 } as const;
