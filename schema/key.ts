@@ -63,8 +63,9 @@ export const keyRowSchema = z.strictObject({
   limits: keyLimitsSchema,
   created_at: z.number().int(),
   revoked_at: z.number().int().nullable(),
-  spent_today_micro_rub: integerText,
-  spent_month_micro_rub: integerText,
+  /** Counted only for a key with a spend limit; null otherwise. */
+  spent_today_micro_rub: integerText.nullable(),
+  spent_month_micro_rub: integerText.nullable(),
 });
 export type KeyRow = z.infer<typeof keyRowSchema>;
 

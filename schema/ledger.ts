@@ -13,7 +13,11 @@ const requestId = z.string().min(1).max(128);
 const milliseconds = z.number().int().nonnegative();
 const amountText = z.string().regex(/^\d{1,16}$/, "must be a non-negative decimal integer in a string");
 /** JSON text of an object: the request's facts for D1, carried as they are. */
-const recordText = z.string().max(64 * 1024).nullable();
+const recordText = z
+  .string()
+  .max(64 * 1024)
+  .refine((text) => text.startsWith("{") && text.endsWith("}"), "must be the JSON text of an object")
+  .nullable();
 
 /** `HELD → SETTLED | RELEASED | EXPIRED`, `EXPIRED → SETTLED_LATE` once; nothing else. */
 export const holdStateSchema = z.enum(["HELD", "SETTLED", "RELEASED", "EXPIRED", "SETTLED_LATE"]);

@@ -24,8 +24,6 @@ export interface EndWrites {
   entry: Entry;
   account: AccountState;
   charge: bigint;
-  /** What the hold gave back to `held`: its amount if it was HELD, nothing for a late settlement. */
-  unheld: bigint;
 }
 
 export interface EndDecision {
@@ -124,7 +122,7 @@ function charged(view: EndView, hold: HoldRow, command: SettleCommand, limit: bi
   const ended: HoldRow = { ...hold, state: late ? "SETTLED_LATE" : "SETTLED", seq: entry.seq };
   return {
     result: resultOf(late ? "settled_late" : "settled", ended.state, entry),
-    writes: { hold: ended, entry, account, charge, unheld },
+    writes: { hold: ended, entry, account, charge },
     incident: shortfall === 0n ? null : { kind: "shortfall", requestId: hold.requestId, detail: `cost ${cost}, charged ${charge}` },
   };
 }
@@ -169,7 +167,7 @@ function withoutCharge(
   const ended: HoldRow = { ...hold, state: end.kind === "release" ? "RELEASED" : "EXPIRED", seq: entry.seq };
   return {
     result: resultOf(end.kind === "release" ? "released" : "expired", ended.state, entry),
-    writes: { hold: ended, entry, account, charge: 0n, unheld: hold.amount },
+    writes: { hold: ended, entry, account, charge: 0n },
     incident: null,
   };
 }
