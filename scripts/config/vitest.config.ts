@@ -1,0 +1,75 @@
+/**
+ * Three kinds of tests, told apart by folder:
+ *
+ * - `node`: the pure rooms and the tidy rules, in plain Node. Fast, and most of the tests.
+ * - `workers`: real durable objects, queues and D1 inside workerd, with the bindings of wrangler.toml.
+ * - `system`: the whole system as a child process, one file after the other.
+ *
+ * `npx vitest run --config scripts/config/vitest.config.ts --project node test/cost` runs one folder of one kind.
+ */
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
+import { defineConfig } from "vitest/config";
+
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const migrationsFolder = join(root, "db/migrations");
+/** Folders of tests that run inside workerd; scripts/config/tsconfig.workers-test.json names the same ones. */
+const workersTests = ["durable", "queue", "http"].map((folder) => `test/${folder}/**/*.test.ts`);
+const systemTests = ["test/system/**/*.test.ts"];
+
+export default defineConfig({
+  root,
+  test: {
+    projects: [
+      {
+        root,
+        test: {
+          name: "node",
+          include: ["test/**/*.test.ts"],
+          exclude: [...workersTests, ...systemTests],
+          environment: "node",
+          testTimeout: 30_000,
+        },
+      },
+      {
+        root,
+        plugins: [
+          cloudflareTest(async () => ({
+            main: process.env["PLYRUM_ENTRY"] ?? "./workers/index.ts",
+            wrangler: { configPath: join(root, "wrangler.toml") },
+            miniflare: {
+              bindings: {
+                TEST_MIGRATIONS: existsSync(migrationsFolder) ? await readD1Migrations(migrationsFolder) : [],
+                PLYRUM_ADMIN_KEY: "test-admin-key",
+                PLYRUM_KEY_SECRET: "test-key-secret",
+                PLYRUM_EVIDENCE: "offline",
+              },
+            },
+          })),
+        ],
+        test: {
+          name: "workers",
+          include: workersTests,
+          setupFiles: [join(root, "scripts/config/apply-migrations.ts")],
+          testTimeout: 30_000,
+        },
+      },
+      {
+        root,
+        test: {
+          name: "system",
+          include: systemTests,
+          environment: "node",
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+    // Tests here share two cores with workerd; more workers only make each other late.
+    maxWorkers: 2,
+    passWithNoTests: false,
+  },
+});
