@@ -29,6 +29,8 @@ export const LIMITS = {
   // --- time
   upstreamHeadersMilliseconds: 120_000,
   upstreamIdleMilliseconds: 120_000,
+  /** A client that takes nothing for this long counts as gone. */
+  clientStallMilliseconds: 60_000,
   streamTotalMilliseconds: 12 * 60_000,
   drainMilliseconds: 10 * 60_000,
   heartbeatMilliseconds: 15_000,
