@@ -11,11 +11,26 @@ import {
   seqRowSchema, SQL, TABLES,
 } from "./ledger-tables.ts";
 
+/**
+ * The part of an object's storage that the ledger uses; `DurableObjectStorage` is one. Only text and null can be bound: a bound number
+ * would arrive as REAL, and the compiler is a better guard against that than a rule.
+ */
+export interface LedgerStorage {
+  sql: { exec(query: string, ...bound: (string | null)[]): LedgerCursor };
+  transactionSync<T>(closure: () => T): T;
+}
+
+export interface LedgerCursor extends Iterable<Record<string, unknown>> {
+  toArray(): Record<string, unknown>[];
+  one(): Record<string, unknown>;
+  readonly rowsWritten: number;
+}
+
 export class LedgerRows {
-  readonly #sql: SqlStorage;
+  readonly #sql: LedgerStorage["sql"];
   readonly #snapshotIds = new Map<string, number>();
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: LedgerStorage["sql"]) {
     this.#sql = sql;
     this.#sql.exec(TABLES);
   }

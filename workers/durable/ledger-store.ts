@@ -20,7 +20,7 @@ import { decideExtend } from "../ledger/extend.ts";
 import { decideExpire, decideRelease, decideSettle, type EndDecision, type EndView } from "../ledger/finish.ts";
 import { type AccountState, availableOf, EMPTY_ACCOUNT, type HashText, type HoldRow, type IdempotencyRow, type KeyState } from "../ledger/state.ts";
 import { type CreatedKey, LedgerKeys } from "./ledger-keys.ts";
-import { LedgerRows } from "./ledger-rows.ts";
+import { LedgerRows, type LedgerStorage } from "./ledger-rows.ts";
 import { holdView, usageMessage } from "./ledger-tables.ts";
 
 export interface LedgerPorts {
@@ -38,7 +38,7 @@ export interface OutboxMessage {
 }
 
 /** Opens (and on first use creates) the ledger in `storage`. Synchronous: call it in the object's constructor. */
-export function openLedger(storage: DurableObjectStorage, ports: LedgerPorts): Ledger {
+export function openLedger(storage: LedgerStorage, ports: LedgerPorts): Ledger {
   return new Ledger(storage, ports);
 }
 
@@ -49,7 +49,7 @@ function usedTokens(usage: Usage): number {
 }
 
 export class Ledger {
-  readonly #storage: DurableObjectStorage;
+  readonly #storage: LedgerStorage;
   readonly #rows: LedgerRows;
   readonly #ports: LedgerPorts;
   readonly #encoder = new TextEncoder();
@@ -60,7 +60,7 @@ export class Ledger {
   /** Earliest expiry of the open holds; undefined when it must be looked for again. */
   #deadline: number | null | undefined = null;
 
-  constructor(storage: DurableObjectStorage, ports: LedgerPorts) {
+  constructor(storage: LedgerStorage, ports: LedgerPorts) {
     this.#storage = storage;
     this.#rows = new LedgerRows(storage.sql);
     this.#keys = new LedgerKeys(this.#rows);
