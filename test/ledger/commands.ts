@@ -1,8 +1,5 @@
 /** Commands as the gateway sends them, with every fact a test does not care about filled in. */
-import { type KeyLimits, keyLimitsSchema } from "../../schema/key.ts";
 import type { AdmitCommand, ChargeFacts, CreditCommand, ReleaseCommand, SettleCommand } from "../../schema/ledger.ts";
-import { type Ledger, openLedger } from "../../workers/durable/ledger-store.ts";
-import { FakeStorage, sha256 } from "./fake-storage.ts";
 
 export const KEY_ID = "key_demo_00000001";
 export const KEY_HASH = "hash-of-the-first-key";
@@ -44,23 +41,4 @@ export function releaseCommand(requestId: string, reason = "refused"): ReleaseCo
 
 export function creditCommand(externalId: string, amount: bigint | number, kind: CreditCommand["kind"] = "credit"): CreditCommand {
   return { kind, external_id: externalId, amount_micro_rub: String(amount), record: null };
-}
-
-export interface TestLedger {
-  ledger: Ledger;
-  storage: FakeStorage;
-  clock: { now: number };
-  /** Opens the ledger again on the same rows, as after a restart. */
-  reopen: () => Ledger;
-}
-
-/** A ledger with one key and `balance` micro-RUB. */
-export function ledgerWith(balance: bigint | number, limits: Partial<KeyLimits> = {}): TestLedger {
-  const storage = new FakeStorage();
-  const clock = { now: Date.UTC(2026, 10, 21, 12, 0, 0) };
-  const reopen = (): Ledger => openLedger(storage, { now: () => clock.now, hash: sha256 });
-  const ledger = reopen();
-  ledger.createKey({ key_id: KEY_ID, key_hash: KEY_HASH, name: "first", limits: keyLimitsSchema.parse(limits) });
-  if (BigInt(balance) > 0n) ledger.credit(creditCommand("opening", balance));
-  return { ledger, storage, clock, reopen };
 }

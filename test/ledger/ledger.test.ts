@@ -1,6 +1,7 @@
 /** One account's ledger, behaviour by behaviour: what an auditor, a customer and an operator would each ask. */
 import { describe, expect, test } from "vitest";
-import { admitCommand, creditCommand, KEY_HASH, KEY_ID, ledgerWith, releaseCommand, settleCommand } from "./commands.ts";
+import { admitCommand, creditCommand, KEY_HASH, KEY_ID, releaseCommand, settleCommand } from "./commands.ts";
+import { ledgerWith } from "./test-ledger.ts";
 import { keyLimitsSchema } from "../../schema/key.ts";
 import { admitResultSchema, endResultSchema, entrySchema, holdSchema, ledgerFactsSchema } from "../../schema/ledger.ts";
 

@@ -6,7 +6,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { openLedger, type Ledger } from "../../workers/durable/ledger-store.ts";
 import { Auditor, type Operation } from "./auditor.ts";
-import { admitCommand, creditCommand, ledgerWith, releaseCommand, settleCommand, type TestLedger } from "./commands.ts";
+import { admitCommand, creditCommand, releaseCommand, settleCommand } from "./commands.ts";
+import { ledgerWith, type TestLedger } from "./test-ledger.ts";
 import { sha256 } from "./fake-storage.ts";
 
 const id = fc.integer({ min: 0, max: 5 });
