@@ -60,7 +60,7 @@ function factsOf(body: unknown): ErrorFacts {
   const message = textOf(inner["message"]) ?? textOf(body["error"]) ?? textOf(body["message"]) ?? detailText(body["detail"]);
   return {
     message,
-    type: textOf(inner["type"]) ?? textOf(inner["status"]),
+    type: textOf(inner["type"]) ?? (typeof inner["status"] === "string" ? inner["status"] : null),
     code: textOf(inner["code"]) ?? textOf(body["code"]),
     param: typeof inner["param"] === "string" && inner["param"] !== "" ? inner["param"] : null,
     status: statusOf(inner["status_code"], inner["status"], inner["code"], body["raw_status_code"], body["status"]),
@@ -167,6 +167,9 @@ export function upstreamErrorOf(body: unknown): GatewayError {
 export function truncatedError(): GatewayError {
   return gatewayError("provider_error", "The provider's answer ended before it was complete.", { upstream_code: "truncated" });
 }
+
+/** Kind of an `opaque` event that stands for a frame nobody could read: harmless where bytes pass, an error where they are translated. */
+export const MALFORMED_FRAME = "malformed";
 
 /** The upstream sent something that is not its own protocol. `what` is in our words. */
 export function malformedError(what: string): GatewayError {

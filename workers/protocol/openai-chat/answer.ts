@@ -46,6 +46,8 @@ interface AnswerState {
   nextBlock: number;
   answerId: string | null;
   synthesisedIds: number;
+  /** The last usage, while no final one has come. */
+  provisionalUsage: Extract<CanonicalEvent, { type: "usage" }> | null;
   started: boolean;
   ended: boolean;
 }
@@ -68,6 +70,7 @@ export function createAnswerReader(quirks: Quirks): AnswerReader {
     nextBlock: 0,
     answerId: null,
     synthesisedIds: 0,
+    provisionalUsage: null,
     started: false,
     ended: false,
   };
@@ -103,6 +106,8 @@ function endOfBody(state: AnswerState, out: CanonicalEvent[]): void {
     closeProse(choice, out);
     choice.tools.closeAll(out);
   }
+  // Some never send a finish reason: the last usage before a proper end is the final one.
+  if (state.provisionalUsage !== null) out.push({ ...state.provisionalUsage, final: true });
   state.ended = true;
   out.push({ type: "end" });
 }
@@ -141,7 +146,9 @@ function addUsage(state: AnswerState, body: JsonObject, list: readonly unknown[]
   const read = usage === undefined ? null : readUsage(usage, state.quirks);
   if (read === null) return;
   const finished = state.choices.size > 0 && [...state.choices.values()].every((choice) => choice.finished);
-  out.push({ type: "usage", usage: read.usage, final: finished || list.length === 0, anomaly: read.anomaly });
+  const event = { type: "usage" as const, usage: read.usage, final: finished || list.length === 0, anomaly: read.anomaly };
+  state.provisionalUsage = event.final ? null : event;
+  out.push(event);
 }
 
 function choiceAt(state: AnswerState, index: number): ChoiceState {

@@ -3,7 +3,7 @@ import { isObject, parseJson } from "../../../schema/json.ts";
 import type { CanonicalEvent } from "../canonical.ts";
 import type { Decoder, Frame, Quirks } from "../protocol.ts";
 import { OVERSIZE_EVENT } from "../sse.ts";
-import { malformedError, upstreamErrorOf } from "../upstream-error.ts";
+import { MALFORMED_FRAME, malformedError, upstreamErrorOf } from "../upstream-error.ts";
 import { createAnswerReader } from "./answer.ts";
 
 const NO_EVENTS: CanonicalEvent[] = [];
@@ -27,8 +27,10 @@ export function createDecoder(quirks: Quirks): Decoder {
       }
       const parsed = parseJson(data);
       if (frame.event === "error") reader.fail(upstreamErrorOf(parsed.ok ? parsed.value : data), events);
-      else if (!parsed.ok || !isObject(parsed.value)) reader.fail(malformedError("an event of the stream is not JSON"), events);
-      else reader.read(parsed.value, "delta", events);
+      else if (!parsed.ok || !isObject(parsed.value)) {
+        // What does not even begin like a chunk is some keep-alive of the provider's; a broken chunk is reported, not swallowed.
+        if (data.startsWith("{")) events.push({ type: "opaque", protocol: "openai-chat", kind: MALFORMED_FRAME, json: "" });
+      } else reader.read(parsed.value, "delta", events);
       return events;
     },
     end() {
