@@ -1,0 +1,34 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { globMatches } from "../../schema/glob.ts";
+
+test.each([
+  ["acme/*", "acme/large", true],
+  ["acme/*", "acme/", true],
+  ["acme/*", "acme", false],
+  ["*", "", true],
+  ["*/large", "acme/x/large", true],
+  ["a*b*c", "a-b-b-c", true],
+  ["a*b*c", "a-c-b", false],
+  ["a.b", "axb", false],
+  ["[a-z]", "b", false],
+  ["", "", true],
+  ["", "a", false],
+])("the glob %j and the text %j match: %j", (pattern, text, expected) => {
+  expect(globMatches(pattern, text)).toBe(expected);
+});
+
+test("a star stands for any run of characters, as a regular expression over the same letters agrees", () => {
+  const letters = fc.string({ unit: fc.constantFrom("a", "b", "/", "*"), maxLength: 12 });
+  fc.assert(
+    fc.property(letters, letters, (pattern, text) => {
+      const plain = text.replaceAll("*", "c");
+      expect(globMatches(pattern, plain)).toBe(new RegExp(`^${pattern.replaceAll("*", ".*")}$`).test(plain));
+    }),
+    { seed: 1, numRuns: 500 },
+  );
+});
+
+test("a pattern made to backtrack for ever is answered within its bound of steps", () => {
+  expect(globMatches(`${"*a".repeat(120)}b`, "a".repeat(250))).toBe(false);
+});
