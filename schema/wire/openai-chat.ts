@@ -42,7 +42,8 @@ export const chatMessageSchema = z.looseObject({
 export type ChatMessage = z.infer<typeof chatMessageSchema>;
 
 export const chatToolSchema = z.looseObject({
-  type: z.string(),
+  /** Absent at some providers' SDKs; then it is a function. */
+  type: z.string().nullish(),
   function: z
     .looseObject({
       name: z.string().min(1),

@@ -177,7 +177,7 @@ function readTools(body: ChatRequest, bodyText: string, rest: Record<string, unk
   if (!body.tools || body.tools.length === 0) return tools;
   const sources = elementSlices(bodyText, ["tools"]);
   for (const [index, tool] of body.tools.entries()) {
-    if (tool.type !== "function") {
+    if (typeof tool.type === "string" && tool.type !== "function") {
       rest[`tools.${index}`] = tool;
       continue;
     }
