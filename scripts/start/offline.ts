@@ -1,0 +1,29 @@
+/** Stands the offline provider in for every provider of the catalogue when the environment names none. */
+import { PROVIDERS } from "../../workers/provider/index.ts";
+import { startOfflineProvider } from "../offline/server.ts";
+import { type Environment, isSet } from "./environment.ts";
+
+export interface OfflineStand {
+  url: string;
+  /** Text bindings that lead every provider to it. */
+  bindings: Record<string, string>;
+  close(): Promise<void>;
+}
+
+/** True when the environment holds a credential or an address of any provider in the catalogue. */
+export function namesProvider(environment: Environment): boolean {
+  return Object.values(PROVIDERS).some(
+    (provider) => isSet(environment[provider.api_key_env]) || isSet(environment[provider.base_url_env]),
+  );
+}
+
+export async function startOffline(environment: Environment): Promise<OfflineStand> {
+  const recordings = environment["PLYRUM_RECORDINGS"];
+  const server = await startOfflineProvider(isSet(recordings) ? { recordingsFolder: recordings } : {});
+  const bindings: Record<string, string> = { PLYRUM_EVIDENCE: "offline" };
+  for (const provider of Object.values(PROVIDERS)) {
+    bindings[provider.base_url_env] = server.url + provider.offline_path;
+    bindings[provider.api_key_env] = `offline-${provider.id}`;
+  }
+  return { url: server.url, bindings, close: () => server.close() };
+}
