@@ -11,14 +11,14 @@ import { ledgerWith, type TestLedger } from "./test-ledger.ts";
 import { sha256 } from "./fake-storage.ts";
 
 const id = fc.integer({ min: 0, max: 5 });
-const amount = fc.oneof(fc.integer({ min: 0, max: 1000 }), fc.constantFrom(0, 1, 999_999, 9_007_199_254_740));
-const positive = fc.oneof(fc.integer({ min: 1, max: 3000 }), fc.constantFrom(1, 9_007_199_254_740));
+const amount = fc.oneof({ weight: 5, arbitrary: fc.integer({ min: 0, max: 1000 }) }, { weight: 1, arbitrary: fc.constantFrom(0, 1, 999_999, 9_007_199_254_740) });
+const positive = fc.oneof({ weight: 5, arbitrary: fc.integer({ min: 1, max: 3000 }) }, { weight: 1, arbitrary: fc.constantFrom(1, 9_007_199_254_740) });
 const steps: fc.Arbitrary<Operation> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant("admit" as const), id, hold: amount, ttl: fc.integer({ min: 1, max: 5000 }) }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant("admit" as const), id, hold: amount, ttl: fc.integer({ min: 1, max: 3000 }) }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant("settle" as const), id, cost: amount }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("release" as const), id }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant("expire" as const), id }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant("extend" as const), id, hold: amount }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant("expire" as const), id }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("extend" as const), id, hold: amount }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("credit" as const), id, amount: positive }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("refund" as const), id, amount: positive }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("wait" as const), milliseconds: fc.integer({ min: 1, max: 4000 }) }) },
@@ -85,13 +85,14 @@ function moneyRows(subject: TestLedger): string {
 }
 
 /** Runs an operation, letting a statement of it fail first when `failAfter` says so: the failure must leave nothing, so it is tried again. */
-function runThroughFailure(subject: TestLedger, ledger: Ledger, operation: Operation, failAfter: number | null): string {
+function runThroughFailure(subject: TestLedger, ledger: Ledger, operation: Operation, failAfter: number | null, count: (what: string) => void): string {
   const before = moneyRows(subject);
   subject.storage.failAfter = failAfter;
   try {
     return run(ledger, operation);
   } catch (error) {
     expect(String(error)).toContain("injected storage failure");
+    count(`${operation.kind} failed`);
     expect(moneyRows(subject)).toBe(before);
     return run(ledger, operation);
   } finally {
@@ -100,22 +101,25 @@ function runThroughFailure(subject: TestLedger, ledger: Ledger, operation: Opera
 }
 
 test("any sequence of operations, restarts and storage failures gives what the auditor expects, and repeats change nothing", () => {
-  let failures = 0;
+  const seen = new Map<string, number>();
+  const count = (what: string): number => seen.set(what, (seen.get(what) ?? 0) + 1).size;
   fc.assert(
-    fc.property(fc.array(steps, { minLength: 1, maxLength: 40 }), (operations) => {
+    fc.property(fc.array(steps, { minLength: 1, maxLength: 50, size: "max" }), (operations) => {
       const subject = ledgerWith(0, { parallel_requests: 100, spend_micro_rub_per_day: Number.MAX_SAFE_INTEGER });
       const auditor = new Auditor(subject.clock.now);
       let { ledger } = subject;
+      ledger.credit(creditCommand("p100", 2000));
+      auditor.apply({ kind: "credit", id: 100, amount: 2000 });
       let failAfter: number | null = null;
       for (const operation of operations) {
         if (operation.kind === "restart") ledger = subject.reopen();
         if (operation.kind === "wait") subject.clock.now += operation.milliseconds;
         if (operation.kind === "crash") {
           failAfter = operation.after;
-          failures += 1;
           continue;
         }
-        const result = runThroughFailure(subject, ledger, operation, failAfter);
+        const result = runThroughFailure(subject, ledger, operation, failAfter, count);
+        count(`${operation.kind} ${result.split(" ")[0]}`);
         failAfter = null;
         expect(result, JSON.stringify(operation)).toBe(auditor.apply(operation));
         checkInvariants(subject, ledger, auditor);
@@ -125,7 +129,13 @@ test("any sequence of operations, restarts and storage failures gives what the a
         expect(memoryOf(ledger)).toBe(memoryOf(openLedger(subject.storage, { now: () => subject.clock.now, hash: sha256 })));
       }
     }),
-    { numRuns: 250, seed: 42 },
+    { numRuns: 200, seed: 42 },
   );
-  expect(failures).toBeGreaterThan(100);
+  // A generator that never reaches a state proves nothing about it.
+  const reached = [
+    "admit admitted", "admit insufficient", "admit replay", "settle settled", "settle settled_late", "settle exists_with_different", "settle failed",
+    "release released", "release exists", "release exists_with_different", "release failed", "expire expired", "expire not_due", "expire failed",
+    "extend extended", "extend insufficient", "credit credited", "credit exists_with_different", "refund credited",
+  ];
+  expect(reached.filter((what) => (seen.get(what) ?? 0) < 5)).toEqual([]);
 });

@@ -124,7 +124,7 @@ export function decideAdmit(view: AdmitView, command: AdmitCommand, now: number)
 
   const needed = BigInt(command.hold_micro_rub);
   const available = availableOf(account);
-  if (needed > available || available < 0n) {
+  if (needed > available) {
     const row = idempotencyRow(key, command, { needed, available }, now);
     const decision = insufficient(needed, available);
     return { ...decision, writes: row === null ? null : { hold: null, idempotency: row, requestBucket: null, tokenBucket: null } };
