@@ -71,7 +71,15 @@ export type RefusalReason = z.infer<typeof refusalReasonSchema>;
 /** A refusal in the words of the error table, with the facts its message needs. */
 export const refusalSchema = z.strictObject({
   ok: z.literal(false),
-  code: z.enum(["invalid_api_key", "forbidden", "insufficient_balance", "rate_limited", "request_in_progress", "idempotency_mismatch", "invalid_transition"]),
+  code: z.enum([
+    "invalid_api_key",
+    "forbidden",
+    "insufficient_balance",
+    "rate_limited",
+    "request_in_progress",
+    "idempotency_mismatch",
+    "invalid_transition",
+  ]),
   reason: refusalReasonSchema,
   needed_micro_rub: integerText.nullable(),
   available_micro_rub: integerText.nullable(),
@@ -113,7 +121,16 @@ export type ReleaseCommand = z.infer<typeof releaseCommandSchema>;
  * How a request ended in the ledger. `exists` repeats the first result's numbers; `exists_with_different` does too, changes
  * nothing and leaves an incident; `not_due`: an expiry before its time; `not_found`: a request never admitted here.
  */
-export const endStateSchema = z.enum(["settled", "settled_late", "released", "expired", "exists", "exists_with_different", "not_due", "not_found"]);
+export const endStateSchema = z.enum([
+  "settled",
+  "settled_late",
+  "released",
+  "expired",
+  "exists",
+  "exists_with_different",
+  "not_due",
+  "not_found",
+]);
 
 export const endResultSchema = z.strictObject({
   state: endStateSchema,

@@ -28,7 +28,10 @@ interface Price {
   above: Tier[];
 }
 
-type Tokens = Record<"input_tokens" | "cache_read_tokens" | "cache_write_5m_tokens" | "cache_write_1h_tokens" | "output_tokens" | "reasoning_tokens", number | null>;
+type Tokens = Record<
+  "input_tokens" | "cache_read_tokens" | "cache_write_5m_tokens" | "cache_write_1h_tokens" | "output_tokens" | "reasoning_tokens",
+  number | null
+>;
 
 export interface CostVector {
   name: string;
@@ -85,7 +88,8 @@ function priceOf(price: Price, tier: Tier | null, name: (typeof CLASSES)[number]
 
 function expected(vector: Case): CostVector["expected"] {
   const { price, usage } = vector;
-  const prompt = (usage.input_tokens ?? 0) + (usage.cache_read_tokens ?? 0) + (usage.cache_write_5m_tokens ?? 0) + (usage.cache_write_1h_tokens ?? 0);
+  const prompt =
+    (usage.input_tokens ?? 0) + (usage.cache_read_tokens ?? 0) + (usage.cache_write_5m_tokens ?? 0) + (usage.cache_write_1h_tokens ?? 0);
   let tier: Tier | null = null;
   for (const candidate of price.above) {
     if (prompt > candidate.prompt_tokens && (tier === null || candidate.prompt_tokens > tier.prompt_tokens)) tier = candidate;
@@ -101,7 +105,10 @@ function expected(vector: Case): CostVector["expected"] {
     if (stoodIn) flags.push(`${name}_unpriced`);
     dollars = plus(dollars, over(times(usd, { top: BigInt(tokens), bottom: 1n }), 1_000_000n));
   }
-  const rate = times({ top: BigInt(vector.fx_micro_rub_per_usd), bottom: 1n }, { top: BigInt(10_000 + vector.markup_bps), bottom: 10_000n });
+  const rate = times(
+    { top: BigInt(vector.fx_micro_rub_per_usd), bottom: 1n },
+    { top: BigInt(10_000 + vector.markup_bps), bottom: 10_000n },
+  );
   const exact = times(dollars, rate);
   let cost = exact.top / exact.bottom + (exact.top % exact.bottom === 0n ? 0n : 1n);
   if (cost > LARGEST) {
@@ -110,7 +117,11 @@ function expected(vector: Case): CostVector["expected"] {
   }
   const pico = times(dollars, { top: 10n ** 12n, bottom: 1n });
   if (pico.bottom !== 1n) throw new Error(`${vector.name}: provider cost is no whole number of pico-USD`);
-  return { cost_micro_rub: cost.toString(), provider_cost_pico_usd: pico.top.toString(), flagged: flags.length === 0 ? null : flags.join(",") };
+  return {
+    cost_micro_rub: cost.toString(),
+    provider_cost_pico_usd: pico.top.toString(),
+    flagged: flags.length === 0 ? null : flags.join(","),
+  };
 }
 
 function price(input: string, output: string, more: Partial<Price> = {}): Price {
@@ -119,19 +130,40 @@ function price(input: string, output: string, more: Partial<Price> = {}): Price 
 
 function usage(input: number | null, output: number | null, more: Partial<Tokens> = {}): Tokens {
   return {
-    input_tokens: input, cache_read_tokens: null, cache_write_5m_tokens: null, cache_write_1h_tokens: null, output_tokens: output, reasoning_tokens: null, ...more,
+    input_tokens: input,
+    cache_read_tokens: null,
+    cache_write_5m_tokens: null,
+    cache_write_1h_tokens: null,
+    output_tokens: output,
+    reasoning_tokens: null,
+    ...more,
   };
+}
+
+function priced(name: string, rate: { fx: number; markup: number }, charged: Price, used: Tokens): Case {
+  return { name, fx_micro_rub_per_usd: rate.fx, markup_bps: rate.markup, price: charged, usage: used };
 }
 
 /** What careless code computes; used only to find cases where it goes wrong. */
 function floatCost(vector: Case): number {
-  const dollars = ((vector.usage.input_tokens ?? 0) * Number(vector.price.input) + (vector.usage.output_tokens ?? 0) * Number(vector.price.output)) / 1e6;
+  const dollars =
+    ((vector.usage.input_tokens ?? 0) * Number(vector.price.input) + (vector.usage.output_tokens ?? 0) * Number(vector.price.output)) / 1e6;
   return Math.ceil(dollars * (vector.fx_micro_rub_per_usd / 1e6) * (1 + vector.markup_bps / 10_000) * 1e6);
 }
 
 const FX = [90_000_000, 81_234_500, 100_000_000, 78_910_111, 95_000_000, 1];
 const MARKUPS = [1500, 0, 1000, 333, 10_000];
-const PRICES: [string, string][] = [["2.50", "10"], ["1.25", "10"], ["0.15", "0.6"], ["3", "15"], ["0.1", "0.3"], ["0.28", "0.42"], ["0.05", "0.08"], ["15", "75"], ["0.000001", "0.000003"]];
+const PRICES: [string, string][] = [
+  ["2.50", "10"],
+  ["1.25", "10"],
+  ["0.15", "0.6"],
+  ["3", "15"],
+  ["0.1", "0.3"],
+  ["0.28", "0.42"],
+  ["0.05", "0.08"],
+  ["15", "75"],
+  ["0.000001", "0.000003"],
+];
 
 /** Round prices where a double's ceiling is off by one: exact results that binary fractions overshoot. */
 function floatTraps(): Case[] {
@@ -141,10 +173,19 @@ function floatTraps(): Case[] {
       for (const [input, output] of PRICES) {
         let found = 0;
         for (let tokens = 1; tokens <= 4000 && found < 1; tokens += 3) {
-          const vector = { name: "", fx_micro_rub_per_usd: fx, markup_bps: markup, price: price(input, output), usage: usage(tokens, tokens * 2) };
+          const vector = {
+            name: "",
+            fx_micro_rub_per_usd: fx,
+            markup_bps: markup,
+            price: price(input, output),
+            usage: usage(tokens, tokens * 2),
+          };
           if (BigInt(floatCost(vector)).toString() === expected(vector).cost_micro_rub) continue;
           found += 1;
-          traps.push({ ...vector, name: `float trap: ${tokens} in at ${input}, ${tokens * 2} out at ${output}, fx ${fx}, markup ${markup}` });
+          traps.push({
+            ...vector,
+            name: `float trap: ${tokens} in at ${input}, ${tokens * 2} out at ${output}, fx ${fx}, markup ${markup}`,
+          });
         }
       }
     }
@@ -155,13 +196,23 @@ function floatTraps(): Case[] {
 function plainCases(): Case[] {
   const cases: Case[] = [];
   for (const [index, [input, output]] of PRICES.entries()) {
-    for (const [inputTokens, outputTokens] of [[0, 0], [1, 0], [0, 1], [1000, 500], [123_457, 8191]] as const) {
+    for (const [inputTokens, outputTokens] of [
+      [0, 0],
+      [1, 0],
+      [0, 1],
+      [1000, 500],
+      [123_457, 8191],
+    ] as const) {
       const fx = FX[index % FX.length] ?? 1;
       const markup = MARKUPS[(index + inputTokens) % MARKUPS.length] ?? 0;
-      cases.push({
-        name: `plain: ${inputTokens} in at ${input}, ${outputTokens} out at ${output}`,
-        fx_micro_rub_per_usd: fx, markup_bps: markup, price: price(input, output), usage: usage(inputTokens, outputTokens),
-      });
+      cases.push(
+        priced(
+          `plain: ${inputTokens} in at ${input}, ${outputTokens} out at ${output}`,
+          { fx, markup },
+          price(input, output),
+          usage(inputTokens, outputTokens),
+        ),
+      );
     }
   }
   return cases;
@@ -174,34 +225,50 @@ function cacheCases(): Case[] {
   for (const fx of [90_000_000, 81_234_500, 77_777_777]) {
     for (const reads of [0, 1, 3000]) {
       for (const writes of [0, 1, 4097]) {
-        const tokens = usage(1000, 500, { cache_read_tokens: reads, cache_write_5m_tokens: writes, cache_write_1h_tokens: Math.floor(writes / 2) });
-        cases.push({ name: `caches: ${reads} read, ${writes} written, fx ${fx}`, fx_micro_rub_per_usd: fx, markup_bps: 1500, price: cached, usage: tokens });
+        const tokens = usage(1000, 500, {
+          cache_read_tokens: reads,
+          cache_write_5m_tokens: writes,
+          cache_write_1h_tokens: Math.floor(writes / 2),
+        });
+        cases.push(priced(`caches: ${reads} read, ${writes} written, fx ${fx}`, { fx, markup: 1500 }, cached, tokens));
       }
-      cases.push({ name: `cache reads only: ${reads}, fx ${fx}`, fx_micro_rub_per_usd: fx, markup_bps: 333, price: readOnly, usage: usage(17, 9, { cache_read_tokens: reads }) });
+      cases.push(priced(`cache reads only: ${reads}, fx ${fx}`, { fx, markup: 333 }, readOnly, usage(17, 9, { cache_read_tokens: reads })));
     }
   }
-  cases.push({
-    name: "the worked example: 1000 fresh at 2.50, 3000 cached at 0.25, 500 out at 10, fx 81.2345, 15 %: 770713, not 770714",
-    fx_micro_rub_per_usd: 81_234_500, markup_bps: 1500, price: price("2.50", "10", { cache_read: "0.25" }), usage: usage(1000, 500, { cache_read_tokens: 3000 }),
-  });
+  cases.push(
+    priced(
+      "the worked example: 1000 fresh at 2.50, 3000 cached at 0.25, 500 out at 10, fx 81.2345, 15 %: 770713, not 770714",
+      { fx: 81_234_500, markup: 1500 },
+      price("2.50", "10", { cache_read: "0.25" }),
+      usage(1000, 500, { cache_read_tokens: 3000 }),
+    ),
+  );
   return cases;
 }
 
 function tierCases(): Case[] {
   const cases: Case[] = [];
   const tiered = price("1.25", "10", {
-    cache_read: "0.125", cache_write_5m: "1.5",
-    above: [{ prompt_tokens: 200_000, input: "2.5", output: "15", cache_read: "0.25" }, { prompt_tokens: 500_000, input: "5", cache_read: null }],
+    cache_read: "0.125",
+    cache_write_5m: "1.5",
+    above: [
+      { prompt_tokens: 200_000, input: "2.5", output: "15", cache_read: "0.25" },
+      { prompt_tokens: 500_000, input: "5", cache_read: null },
+    ],
   });
   for (const threshold of [200_000, 500_000]) {
     for (const offset of [-1, 0, 1, 1000]) {
       for (const reads of [0, 150_000]) {
         for (const writes of [0, 20_000]) {
           const fresh = threshold + offset - reads - writes;
-          cases.push({
-            name: `tier: prompt of ${threshold + offset} tokens, ${reads} read from cache, ${writes} written to it`,
-            fx_micro_rub_per_usd: 90_000_000, markup_bps: 1500, price: tiered, usage: usage(fresh, 777, { cache_read_tokens: reads, cache_write_5m_tokens: writes }),
-          });
+          cases.push(
+            priced(
+              `tier: prompt of ${threshold + offset} tokens, ${reads} read from cache, ${writes} written to it`,
+              { fx: 90_000_000, markup: 1500 },
+              tiered,
+              usage(fresh, 777, { cache_read_tokens: reads, cache_write_5m_tokens: writes }),
+            ),
+          );
         }
       }
     }
@@ -214,13 +281,33 @@ function unknownCases(): Case[] {
   for (const field of ["cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens"] as const) {
     for (const tokens of [0, 1, 999, 123_456]) {
       for (const fx of [90_000_000, 81_234_500]) {
-        cases.push({ name: `no price for ${field}, ${tokens} used, fx ${fx}`, fx_micro_rub_per_usd: fx, markup_bps: 1500, price: price("0.15", "0.6"), usage: usage(10, 20, { [field]: tokens }) });
+        cases.push(
+          priced(
+            `no price for ${field}, ${tokens} used, fx ${fx}`,
+            { fx, markup: 1500 },
+            price("0.15", "0.6"),
+            usage(10, 20, { [field]: tokens }),
+          ),
+        );
       }
     }
   }
-  for (const [input, output] of [[null, null], [null, 7], [7, null], [0, null], [null, 0]] as const) {
+  for (const [input, output] of [
+    [null, null],
+    [null, 7],
+    [7, null],
+    [0, null],
+    [null, 0],
+  ] as const) {
     for (const fee of ["0", "0.005"]) {
-      cases.push({ name: `unknown tokens: ${input} in, ${output} out, fee ${fee}`, fx_micro_rub_per_usd: 90_000_000, markup_bps: 1500, price: price("3", "15", { request: fee }), usage: usage(input, output) });
+      cases.push(
+        priced(
+          `unknown tokens: ${input} in, ${output} out, fee ${fee}`,
+          { fx: 90_000_000, markup: 1500 },
+          price("3", "15", { request: fee }),
+          usage(input, output),
+        ),
+      );
     }
   }
   return cases;
@@ -230,12 +317,12 @@ function feeAndRateCases(): Case[] {
   const cases: Case[] = [];
   for (const fee of ["0.01", "0.000000000001", "1", "0.0025", "35"]) {
     for (const fx of [90_000_000, 1, 999_999_999]) {
-      cases.push({ name: `fee ${fee} a request, fx ${fx}`, fx_micro_rub_per_usd: fx, markup_bps: 1234, price: price("0.25", "2", { request: fee }), usage: usage(100, 10) });
+      cases.push(priced(`fee ${fee} a request, fx ${fx}`, { fx, markup: 1234 }, price("0.25", "2", { request: fee }), usage(100, 10)));
     }
   }
   for (const markup of [0, 1, 9999, 10_000, 123_456, 1_000_000]) {
     for (const fx of [1, 89_999_999, 90_000_001, 1_000_000_000_000]) {
-      cases.push({ name: `markup ${markup}, fx ${fx}`, fx_micro_rub_per_usd: fx, markup_bps: markup, price: price("0.59", "0.79"), usage: usage(4321, 1234) });
+      cases.push(priced(`markup ${markup}, fx ${fx}`, { fx, markup }, price("0.59", "0.79"), usage(4321, 1234)));
     }
   }
   return cases;
@@ -244,11 +331,12 @@ function feeAndRateCases(): Case[] {
 /** Around the largest amount a JSON number carries exactly, and where products leave 64 bits. */
 function edgeCases(): Case[] {
   const cases: Case[] = [];
-  const at = (name: string, fx: number, priced: Price, used: Tokens): void => {
-    cases.push({ name: `edge: ${name}`, fx_micro_rub_per_usd: fx, markup_bps: 0, price: priced, usage: used });
+  const at = (name: string, fx: number, charged: Price, used: Tokens): void => {
+    cases.push(priced(`edge: ${name}`, { fx, markup: 0 }, charged, used));
   };
   for (const tokens of [94_906_265, 94_906_266, 100_000_000]) {
-    for (const fx of [94_906_265, 94_906_266, 949_062_651_000]) at(`${tokens} tokens at 100, fx ${fx}`, fx, price("100", "0"), usage(tokens, 0));
+    for (const fx of [94_906_265, 94_906_266, 949_062_651_000])
+      at(`${tokens} tokens at 100, fx ${fx}`, fx, price("100", "0"), usage(tokens, 0));
   }
   // 9007.199254740991 USD at fx 10^12 is exactly 2^53 - 1 micro-RUB: just reached, just missed, just passed.
   const dollars = "9007.199254740991";
@@ -256,15 +344,31 @@ function edgeCases(): Case[] {
   at("one above 2^53 - 1", 1_000_000_000_000, price("0", "0", { request: "9007.199254740992" }), usage(0, 0));
   at("one below 2^53 - 1", 1_000_000_000_000, price("0", "0", { request: "9007.199254740990" }), usage(0, 0));
   at("a fraction below 2^53 - 1 is rounded up to it", 999_999_999_999, price("0.000001", "0", { request: dollars }), usage(0, 0));
-  at("every class at its largest", 1_000_000, price("10000", "10000", { cache_read: "10000", cache_write_5m: "10000", cache_write_1h: "10000" }),
-    usage(100_000_000, 100_000_000, { cache_read_tokens: 100_000_000, cache_write_5m_tokens: 100_000_000, cache_write_1h_tokens: 100_000_000 }));
+  at(
+    "every class at its largest",
+    1_000_000,
+    price("10000", "10000", { cache_read: "10000", cache_write_5m: "10000", cache_write_1h: "10000" }),
+    usage(100_000_000, 100_000_000, {
+      cache_read_tokens: 100_000_000,
+      cache_write_5m_tokens: 100_000_000,
+      cache_write_1h_tokens: 100_000_000,
+    }),
+  );
   at("one token at the smallest price", 1, price("0.000001", "0.000001"), usage(1, 0));
   return cases;
 }
 
 /** All vectors, in the file's order. */
 export function makeCostVectors(): CostVector[] {
-  const cases = [...floatTraps(), ...plainCases(), ...cacheCases(), ...tierCases(), ...unknownCases(), ...feeAndRateCases(), ...edgeCases()];
+  const cases = [
+    ...floatTraps(),
+    ...plainCases(),
+    ...cacheCases(),
+    ...tierCases(),
+    ...unknownCases(),
+    ...feeAndRateCases(),
+    ...edgeCases(),
+  ];
   return cases.map((vector) => ({ ...vector, expected: expected(vector) }));
 }
 

@@ -8,7 +8,15 @@ const measure = { text_bytes: 4000, blocks: 3, images: 0, file_bytes: 0, files_u
 const reported: Usage = { ...UNKNOWN_USAGE, input_tokens: 900, output_tokens: 50 };
 
 function evidence(facts: Partial<UsageEvidence>): UsageEvidence {
-  return { phase: "content", meterUsage: UNKNOWN_USAGE, usageFinal: false, failed: false, inputMeasure: measure, outputCharacters: 0, ...facts };
+  return {
+    phase: "content",
+    meterUsage: UNKNOWN_USAGE,
+    usageFinal: false,
+    failed: false,
+    inputMeasure: measure,
+    outputCharacters: 0,
+    ...facts,
+  };
 }
 
 describe("a request is released", () => {
@@ -19,7 +27,11 @@ describe("a request is released", () => {
     ["when the upstream refused after a placeholder of usage", { phase: "refused", meterUsage: reported }, "refused"],
     ["when it was answered but nothing came", { phase: "no-content" }, "no_content"],
     ["when only a placeholder of usage came", { phase: "no-content", meterUsage: { ...reported, output_tokens: 1 } }, "no_content"],
-    ["when an empty answer reports no usage at all but zeros", { phase: "no-content", usageFinal: true, meterUsage: { ...UNKNOWN_USAGE, input_tokens: 0, output_tokens: 0 } }, "no_content"],
+    [
+      "when an empty answer reports no usage at all but zeros",
+      { phase: "no-content", usageFinal: true, meterUsage: { ...UNKNOWN_USAGE, input_tokens: 0, output_tokens: 0 } },
+      "no_content",
+    ],
   ] as const)("%s", (_name, facts, reason) => {
     expect(estimateUsage(evidence(facts))).toEqual({ kind: "release", reason });
   });
@@ -28,23 +40,35 @@ describe("a request is released", () => {
 describe("a request is settled", () => {
   test("at the provider's own numbers when it reported them", () => {
     expect(estimateUsage(evidence({ usageFinal: true, meterUsage: reported, outputCharacters: 90_000 }))).toEqual({
-      kind: "settle", usage: reported, source: "provider", flagged: null,
+      kind: "settle",
+      usage: reported,
+      source: "provider",
+      flagged: null,
     });
   });
 
   test("at the provider's own numbers, labelled cut, when the stream broke after them", () => {
-    expect(estimateUsage(evidence({ usageFinal: true, meterUsage: reported, failed: true }))).toMatchObject({ usage: reported, source: "cut" });
+    expect(estimateUsage(evidence({ usageFinal: true, meterUsage: reported, failed: true }))).toMatchObject({
+      usage: reported,
+      source: "cut",
+    });
   });
 
   test("for an empty answer whose prompt was reported", () => {
     const used = { ...UNKNOWN_USAGE, input_tokens: 900, output_tokens: 0 };
-    expect(estimateUsage(evidence({ phase: "no-content", usageFinal: true, meterUsage: used }))).toMatchObject({ usage: used, source: "provider" });
+    expect(estimateUsage(evidence({ phase: "no-content", usageFinal: true, meterUsage: used }))).toMatchObject({
+      usage: used,
+      source: "provider",
+    });
   });
 
   test("at the exact prompt and the counted output when the client left before the final report; the placeholder is no report", () => {
     const placeholder = { ...UNKNOWN_USAGE, input_tokens: 900, cache_read_tokens: 300, output_tokens: 1 };
     expect(estimateUsage(evidence({ meterUsage: placeholder, outputCharacters: 3000 }))).toEqual({
-      kind: "settle", usage: { ...placeholder, output_tokens: 1000 }, source: "estimated", flagged: null,
+      kind: "settle",
+      usage: { ...placeholder, output_tokens: 1000 },
+      source: "estimated",
+      flagged: null,
     });
   });
 
@@ -56,16 +80,25 @@ describe("a request is settled", () => {
 
   test("at an estimate, and flagged, when the report is all zeros or denies output that was seen", () => {
     const zeros = { ...UNKNOWN_USAGE, input_tokens: 0, output_tokens: 0 };
-    expect(estimateUsage(evidence({ usageFinal: true, meterUsage: zeros, outputCharacters: 30 }))).toMatchObject({ source: "estimated", flagged: "usage_all_zero", usage: { output_tokens: 10 } });
+    expect(estimateUsage(evidence({ usageFinal: true, meterUsage: zeros, outputCharacters: 30 }))).toMatchObject({
+      source: "estimated",
+      flagged: "usage_all_zero",
+      usage: { output_tokens: 10 },
+    });
     const denies = { ...UNKNOWN_USAGE, input_tokens: 900, output_tokens: 0 };
     expect(estimateUsage(evidence({ usageFinal: true, meterUsage: denies, outputCharacters: 30 }))).toMatchObject({
-      source: "estimated", flagged: "output_zero_but_seen", usage: { input_tokens: 900, output_tokens: 10 },
+      source: "estimated",
+      flagged: "output_zero_but_seen",
+      usage: { input_tokens: 900, output_tokens: 10 },
     });
   });
 
   test("at zero fresh input when the report says the whole prompt came from the cache", () => {
     const used = { ...UNKNOWN_USAGE, input_tokens: 0, cache_read_tokens: 900, output_tokens: 5 };
-    expect(estimateUsage(evidence({ usageFinal: true, meterUsage: used, outputCharacters: 20 }))).toMatchObject({ usage: used, source: "provider" });
+    expect(estimateUsage(evidence({ usageFinal: true, meterUsage: used, outputCharacters: 20 }))).toMatchObject({
+      usage: used,
+      source: "provider",
+    });
   });
 });
 

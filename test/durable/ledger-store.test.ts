@@ -36,7 +36,9 @@ test("amounts near 2^53 are stored as integers and stay exact through hold, sett
     ledger.admit(admitCommand("r1", 9_007_199_254_740_991n));
     expect(ledger.settle(settleCommand("r1", 9_007_199_254_740_989n))).toMatchObject({ state: "settled", balance_after_micro_rub: "2" });
     expect(open(storage).balance()).toEqual({ balance_micro_rub: "2", held_micro_rub: "0", available_micro_rub: "2" });
-    const types = storage.sql.exec("SELECT DISTINCT typeof(amount) AS amount, typeof(balance_after) AS balance, typeof(at) AS at FROM entry").toArray();
+    const types = storage.sql
+      .exec("SELECT DISTINCT typeof(amount) AS amount, typeof(balance_after) AS balance, typeof(at) AS at FROM entry")
+      .toArray();
     expect(types).toEqual([{ amount: "integer", balance: "integer", at: "integer" }]);
     expect(open(storage).verifyChain()).toEqual({ ok: true, checked: 2 });
   });

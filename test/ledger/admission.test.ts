@@ -15,7 +15,8 @@ describe("admission", () => {
     const { ledger } = ledgerWith(5000);
     const results = Array.from({ length: 200 }, (_, index) => ledger.admit(admitCommand(`r${index}`, 100)));
     expect(results.filter((result) => result.ok)).toHaveLength(50);
-    for (const result of results.slice(50)) expect(result).toMatchObject({ ok: false, code: "insufficient_balance", needed_micro_rub: "100", available_micro_rub: "0" });
+    for (const result of results.slice(50))
+      expect(result).toMatchObject({ ok: false, code: "insufficient_balance", needed_micro_rub: "100", available_micro_rub: "0" });
     for (let index = 0; index < 50; index++) ledger.settle(settleCommand(`r${index}`, 100));
     expect(ledger.balance()).toEqual({ balance_micro_rub: "0", held_micro_rub: "0", available_micro_rub: "0" });
   });
@@ -65,7 +66,10 @@ describe("keys", () => {
     expect(ledger.revokeKey("key_demo_00000002")).toBe(true);
     expect(ledger.revokeKey("key_demo_00000002")).toBe(true);
     expect(ledger.revokeKey("key_demo_99999999")).toBe(false);
-    expect(ledger.admit(admitCommand("r2", 1, { key_hash: "hash-of-the-second" }))).toMatchObject({ code: "invalid_api_key", reason: "revoked_key" });
+    expect(ledger.admit(admitCommand("r2", 1, { key_hash: "hash-of-the-second" }))).toMatchObject({
+      code: "invalid_api_key",
+      reason: "revoked_key",
+    });
     expect(ledger.settle(settleCommand("r1", 40))).toMatchObject({ state: "settled", charged_micro_rub: "40" });
     expect(ledger.keyIdOfHash(KEY_HASH)).toBe(KEY_ID);
     clock.now = Date.UTC(2026, 10, 21, 13, 0, 0);
@@ -101,7 +105,11 @@ describe("limits", () => {
     const admitted = (count: number, prefix: string): number =>
       Array.from({ length: count }, (_, index) => ledger.admit(admitCommand(`${prefix}${index}`, 1))).filter((result) => result.ok).length;
     expect(admitted(20, "a")).toBe(6);
-    expect(ledger.admit(admitCommand("x", 1))).toMatchObject({ code: "rate_limited", reason: "requests_per_minute", retry_after_seconds: 10 });
+    expect(ledger.admit(admitCommand("x", 1))).toMatchObject({
+      code: "rate_limited",
+      reason: "requests_per_minute",
+      retry_after_seconds: 10,
+    });
     clock.now += 10_000;
     expect(admitted(5, "b")).toBe(1);
     clock.now += 3_600_000;
@@ -117,7 +125,10 @@ describe("limits", () => {
   test("tokens per minute are taken at the bound and corrected to the true count at settlement", () => {
     const { ledger } = ledgerWith(1_000_000, { tokens_per_minute: 1000 });
     expect(ledger.admit(admitCommand("r1", 1, { tokens_bound: 900 })).ok).toBe(true);
-    expect(ledger.admit(admitCommand("r2", 1, { tokens_bound: 200 }))).toMatchObject({ reason: "tokens_per_minute", retry_after_seconds: 6 });
+    expect(ledger.admit(admitCommand("r2", 1, { tokens_bound: 200 }))).toMatchObject({
+      reason: "tokens_per_minute",
+      retry_after_seconds: 6,
+    });
     ledger.settle(settleCommand("r1", 1));
     expect(ledger.admit(admitCommand("r3", 1, { tokens_bound: 970 })).ok).toBe(true);
     expect(ledger.admit(admitCommand("r4", 1, { tokens_bound: 1 })).ok).toBe(false);
@@ -167,7 +178,11 @@ describe("limits", () => {
     expect(results.filter(Boolean)).toHaveLength(10);
     for (let index = 0; index < 10; index++) ledger.settle(settleCommand(`r${index}`, 60));
     expect(ledger.keys()[0]?.spent_today_micro_rub).toBe("600");
-    expect(ledger.admit(admitCommand("big", 401))).toMatchObject({ code: "rate_limited", reason: "spend_per_day", retry_after_seconds: 43_200 });
+    expect(ledger.admit(admitCommand("big", 401))).toMatchObject({
+      code: "rate_limited",
+      reason: "spend_per_day",
+      retry_after_seconds: 43_200,
+    });
     expect(ledger.admit(admitCommand("fits", 400)).ok).toBe(true);
     ledger.release(releaseCommand("fits"));
     clock.now += 12 * 3_600_000;
@@ -209,9 +224,16 @@ describe("idempotency keys", () => {
     const { ledger } = ledgerWith(1000);
     expect(ledger.admit(admitCommand("r1", 100, keyed)).ok).toBe(true);
     expect(ledger.admit(admitCommand("r2", 100, keyed))).toMatchObject({ code: "request_in_progress", request_id: "r1" });
-    expect(ledger.admit(admitCommand("r3", 100, { ...keyed, body_hash: "other" }))).toMatchObject({ code: "idempotency_mismatch", request_id: "r1" });
+    expect(ledger.admit(admitCommand("r3", 100, { ...keyed, body_hash: "other" }))).toMatchObject({
+      code: "idempotency_mismatch",
+      request_id: "r1",
+    });
     ledger.settle(settleCommand("r1", 30));
-    expect(ledger.admit(admitCommand("r4", 100, keyed))).toEqual({ ok: true, key_id: KEY_ID, replay: { request_id: "r1", state: "SETTLED", lane: "demo:0" } });
+    expect(ledger.admit(admitCommand("r4", 100, keyed))).toEqual({
+      ok: true,
+      key_id: KEY_ID,
+      replay: { request_id: "r1", state: "SETTLED", lane: "demo:0" },
+    });
     expect(ledger.balance()).toMatchObject({ balance_micro_rub: "970", held_micro_rub: "0" });
   });
 

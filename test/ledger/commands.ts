@@ -22,7 +22,14 @@ export function admitCommand(requestId: string, hold: bigint | number, facts: Pa
 
 export function chargeFacts(cost: bigint | number, facts: Partial<ChargeFacts> = {}): ChargeFacts {
   return {
-    usage: { input_tokens: 10, cache_read_tokens: null, cache_write_5m_tokens: null, cache_write_1h_tokens: null, output_tokens: 20, reasoning_tokens: null },
+    usage: {
+      input_tokens: 10,
+      cache_read_tokens: null,
+      cache_write_5m_tokens: null,
+      cache_write_1h_tokens: null,
+      output_tokens: 20,
+      reasoning_tokens: null,
+    },
     usage_source: "provider",
     cost_micro_rub: String(cost),
     provider_cost_pico_usd: "1",

@@ -10,7 +10,13 @@ describe("the end of a request", () => {
     ledger.admit(admitCommand("r1", 400));
     const first = ledger.settle(settleCommand("r1", 250));
     expect(first).toEqual({
-      state: "settled", hold_state: "SETTLED", charged_micro_rub: "250", shortfall_micro_rub: "0", seq: 2, balance_after_micro_rub: "750", held_after_micro_rub: "0",
+      state: "settled",
+      hold_state: "SETTLED",
+      charged_micro_rub: "250",
+      shortfall_micro_rub: "0",
+      seq: 2,
+      balance_after_micro_rub: "750",
+      held_after_micro_rub: "0",
     });
     const before = storage.dump();
     expect(ledger.settle(settleCommand("r1", 250))).toEqual({ ...first, state: "exists" });
@@ -32,11 +38,23 @@ describe("the end of a request", () => {
     const { ledger } = ledgerWith(1000);
     ledger.admit(admitCommand("r1", 300));
     ledger.admit(admitCommand("other", 500));
-    expect(ledger.settle(settleCommand("r1", 900))).toMatchObject({ state: "settled", charged_micro_rub: "500", shortfall_micro_rub: "400" });
+    expect(ledger.settle(settleCommand("r1", 900))).toMatchObject({
+      state: "settled",
+      charged_micro_rub: "500",
+      shortfall_micro_rub: "400",
+    });
     expect(ledger.balance()).toEqual({ balance_micro_rub: "500", held_micro_rub: "500", available_micro_rub: "0" });
-    expect(JSON.parse(ledger.entriesBySeq([2])[0]?.postings ?? "[]")).toEqual([["customer", "-500"], ["revenue", "900"], ["house_loss", "-400"]]);
+    expect(JSON.parse(ledger.entriesBySeq([2])[0]?.postings ?? "[]")).toEqual([
+      ["customer", "-500"],
+      ["revenue", "900"],
+      ["house_loss", "-400"],
+    ]);
     expect(ledger.facts().incidents).toBe(1);
-    expect(ledger.settle(settleCommand("r1", 900))).toMatchObject({ state: "exists", charged_micro_rub: "500", shortfall_micro_rub: "400" });
+    expect(ledger.settle(settleCommand("r1", 900))).toMatchObject({
+      state: "exists",
+      charged_micro_rub: "500",
+      shortfall_micro_rub: "400",
+    });
   });
 
   test("a release gives the hold back and leaves one line of amount zero; a repeat for another reason changes nothing", () => {
@@ -44,8 +62,15 @@ describe("the end of a request", () => {
     ledger.admit(admitCommand("r1", 400));
     expect(ledger.release(releaseCommand("r1"))).toMatchObject({ state: "released", charged_micro_rub: "0", seq: 2 });
     expect(ledger.release(releaseCommand("r1", "watchdog"))).toMatchObject({ state: "exists", seq: 2 });
-    expect(ledger.settle(settleCommand("r1", 10))).toMatchObject({ state: "exists_with_different", hold_state: "RELEASED", charged_micro_rub: "0" });
-    expect(ledger.entries(0, 100).map((entry) => [entry.kind, entry.amount_micro_rub])).toEqual([["credit", "1000"], ["release", "0"]]);
+    expect(ledger.settle(settleCommand("r1", 10))).toMatchObject({
+      state: "exists_with_different",
+      hold_state: "RELEASED",
+      charged_micro_rub: "0",
+    });
+    expect(ledger.entries(0, 100).map((entry) => [entry.kind, entry.amount_micro_rub])).toEqual([
+      ["credit", "1000"],
+      ["release", "0"],
+    ]);
     expect(ledger.balance()).toMatchObject({ balance_micro_rub: "1000", held_micro_rub: "0" });
   });
 
@@ -60,8 +85,16 @@ describe("the end of a request", () => {
     expect(ledger.expire("r1", null)).toMatchObject({ state: "expired", charged_micro_rub: "0", held_after_micro_rub: "0" });
     expect(ledger.nextDeadline()).toBeNull();
     ledger.admit(admitCommand("r2", 900));
-    expect(ledger.settle(settleCommand("r1", 150))).toMatchObject({ state: "settled_late", charged_micro_rub: "100", shortfall_micro_rub: "50" });
-    expect(ledger.settle(settleCommand("r1", 150))).toMatchObject({ state: "exists", hold_state: "SETTLED_LATE", charged_micro_rub: "100" });
+    expect(ledger.settle(settleCommand("r1", 150))).toMatchObject({
+      state: "settled_late",
+      charged_micro_rub: "100",
+      shortfall_micro_rub: "50",
+    });
+    expect(ledger.settle(settleCommand("r1", 150))).toMatchObject({
+      state: "exists",
+      hold_state: "SETTLED_LATE",
+      charged_micro_rub: "100",
+    });
     expect(ledger.balance()).toEqual({ balance_micro_rub: "900", held_micro_rub: "900", available_micro_rub: "0" });
   });
 
@@ -78,10 +111,21 @@ describe("the end of a request", () => {
   test("an extension is absolute: a repeat grows nothing, and one that cannot be paid leaves the hold as it was", () => {
     const { ledger, clock } = ledgerWith(1000);
     ledger.admit(admitCommand("r1", 400));
-    expect(ledger.extend({ request_id: "r1", hold_micro_rub: "700", ttl_ms: 90_000 })).toEqual({ state: "extended", hold_micro_rub: "700", expires_at: clock.now + 90_000 });
+    expect(ledger.extend({ request_id: "r1", hold_micro_rub: "700", ttl_ms: 90_000 })).toEqual({
+      state: "extended",
+      hold_micro_rub: "700",
+      expires_at: clock.now + 90_000,
+    });
     expect(ledger.extend({ request_id: "r1", hold_micro_rub: "700", ttl_ms: 90_000 })).toMatchObject({ hold_micro_rub: "700" });
-    expect(ledger.extend({ request_id: "r1", hold_micro_rub: "1", ttl_ms: 1 })).toEqual({ state: "extended", hold_micro_rub: "700", expires_at: clock.now + 90_000 });
-    expect(ledger.extend({ request_id: "r1", hold_micro_rub: "1001", ttl_ms: 1 })).toMatchObject({ state: "insufficient", hold_micro_rub: "700" });
+    expect(ledger.extend({ request_id: "r1", hold_micro_rub: "1", ttl_ms: 1 })).toEqual({
+      state: "extended",
+      hold_micro_rub: "700",
+      expires_at: clock.now + 90_000,
+    });
+    expect(ledger.extend({ request_id: "r1", hold_micro_rub: "1001", ttl_ms: 1 })).toMatchObject({
+      state: "insufficient",
+      hold_micro_rub: "700",
+    });
     expect(ledger.balance()).toMatchObject({ held_micro_rub: "700" });
     expect(ledger.nextDeadline()).toBe(clock.now + 90_000);
     ledger.release(releaseCommand("r1"));
@@ -92,9 +136,19 @@ describe("the end of a request", () => {
 describe("money from outside", () => {
   test("a payment id is credited once, ever; another amount under it is refused and reported", () => {
     const { ledger } = ledgerWith(0);
-    expect(ledger.credit(creditCommand("pay-1", 500))).toEqual({ state: "credited", seq: 1, amount_micro_rub: "500", balance_after_micro_rub: "500" });
+    expect(ledger.credit(creditCommand("pay-1", 500))).toEqual({
+      state: "credited",
+      seq: 1,
+      amount_micro_rub: "500",
+      balance_after_micro_rub: "500",
+    });
     ledger.credit(creditCommand("pay-2", 1));
-    expect(ledger.credit(creditCommand("pay-1", 500))).toEqual({ state: "exists", seq: 1, amount_micro_rub: "500", balance_after_micro_rub: "500" });
+    expect(ledger.credit(creditCommand("pay-1", 500))).toEqual({
+      state: "exists",
+      seq: 1,
+      amount_micro_rub: "500",
+      balance_after_micro_rub: "500",
+    });
     expect(ledger.credit(creditCommand("pay-1", 501))).toMatchObject({ state: "exists_with_different", amount_micro_rub: "500" });
     expect(ledger.credit(creditCommand("pay-1", 500, "refund"))).toMatchObject({ state: "exists_with_different" });
     expect(ledger.credit(creditCommand("pay-1", 500, "adjust"))).toMatchObject({ state: "exists_with_different" });
@@ -173,8 +227,18 @@ describe("the outbox", () => {
     const [, message] = ledger.unrecorded("demo", 100, 1_000_000);
     const body = JSON.parse(message?.body ?? "{}") as Record<string, unknown>;
     expect(body).toMatchObject({
-      v: 1, account_id: "demo", seq: 2, kind: "settle", request_id: "r1", amount_micro_rub: "-10", record: { id: "r1" },
-      postings: [["customer", "-10"], ["revenue", "10"]], facts: { cost_micro_rub: "10", usage: { output_tokens: 20 } },
+      v: 1,
+      account_id: "demo",
+      seq: 2,
+      kind: "settle",
+      request_id: "r1",
+      amount_micro_rub: "-10",
+      record: { id: "r1" },
+      postings: [
+        ["customer", "-10"],
+        ["revenue", "10"],
+      ],
+      facts: { cost_micro_rub: "10", usage: { output_tokens: 20 } },
     });
     expect(message?.bytes).toBe(Buffer.byteLength(message?.body ?? ""));
   });
@@ -187,7 +251,14 @@ describe("the outbox", () => {
     admitResultSchema.parse(admitted);
     endResultSchema.parse(settled);
     for (const entry of ledger.entries(0, 10)) entrySchema.parse(entry);
-    expect(ledgerFactsSchema.parse(ledger.facts())).toMatchObject({ seq: 2, count: 2, sum: "990", balance_micro_rub: "990", held_micro_rub: "0", open_holds: 0 });
+    expect(ledgerFactsSchema.parse(ledger.facts())).toMatchObject({
+      seq: 2,
+      count: 2,
+      sum: "990",
+      balance_micro_rub: "990",
+      held_micro_rub: "0",
+      open_holds: 0,
+    });
     expect(ledger.hold("r1")).toMatchObject({ state: "SETTLED", seq: 2, snapshot: '{"version":"1"}' });
     expect(ledger.hold("ghost")).toBeNull();
   });

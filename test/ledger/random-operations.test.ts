@@ -11,8 +11,14 @@ import { ledgerWith, type TestLedger } from "./test-ledger.ts";
 import { sha256 } from "./fake-storage.ts";
 
 const id = fc.integer({ min: 0, max: 5 });
-const amount = fc.oneof({ weight: 5, arbitrary: fc.integer({ min: 0, max: 1000 }) }, { weight: 1, arbitrary: fc.constantFrom(0, 1, 999_999, 9_007_199_254_740) });
-const positive = fc.oneof({ weight: 5, arbitrary: fc.integer({ min: 1, max: 3000 }) }, { weight: 1, arbitrary: fc.constantFrom(1, 9_007_199_254_740) });
+const amount = fc.oneof(
+  { weight: 5, arbitrary: fc.integer({ min: 0, max: 1000 }) },
+  { weight: 1, arbitrary: fc.constantFrom(0, 1, 999_999, 9_007_199_254_740) },
+);
+const positive = fc.oneof(
+  { weight: 5, arbitrary: fc.integer({ min: 1, max: 3000 }) },
+  { weight: 1, arbitrary: fc.constantFrom(1, 9_007_199_254_740) },
+);
 const steps: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ kind: fc.constant("admit" as const), id, hold: amount, ttl: fc.integer({ min: 1, max: 3000 }) }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant("settle" as const), id, cost: amount }) },
@@ -70,13 +76,24 @@ function checkInvariants(subject: TestLedger, ledger: Ledger, auditor: Auditor):
   const rows = (query: string): unknown[] => subject.storage.rows(query);
   expect(rows("SELECT 1 FROM entry WHERE typeof(amount) <> 'integer' OR typeof(at) <> 'integer'")).toEqual([]);
   expect(rows("SELECT request_id FROM entry WHERE kind IN ('settle', 'late_settle') GROUP BY request_id HAVING COUNT(*) > 1")).toEqual([]);
-  expect(rows("SELECT 1 FROM entry, json_each(entry.postings) AS posting GROUP BY entry.seq HAVING SUM(CAST(posting.value ->> 1 AS INTEGER)) <> 0")).toEqual([]);
+  expect(
+    rows(
+      "SELECT 1 FROM entry, json_each(entry.postings) AS posting GROUP BY entry.seq HAVING SUM(CAST(posting.value ->> 1 AS INTEGER)) <> 0",
+    ),
+  ).toEqual([]);
   expect(rows("SELECT 1 FROM hold WHERE state = 'HELD'")).toHaveLength(facts.open_holds);
 }
 
 /** Everything the ledger answers from memory, to compare with one opened afresh on the same rows. */
 function memoryOf(ledger: Ledger): string {
-  return JSON.stringify([ledger.balance(), ledger.facts(), ledger.openHolds(), ledger.nextDeadline(), ledger.keys(), ledger.expireDue(100)]);
+  return JSON.stringify([
+    ledger.balance(),
+    ledger.facts(),
+    ledger.openHolds(),
+    ledger.nextDeadline(),
+    ledger.keys(),
+    ledger.expireDue(100),
+  ]);
 }
 
 /** All rows but those a repeat or a failure may leave: incidents, and price snapshots that no hold names yet. */
@@ -85,7 +102,13 @@ function moneyRows(subject: TestLedger): string {
 }
 
 /** Runs an operation, letting a statement of it fail first when `failAfter` says so: the failure must leave nothing, so it is tried again. */
-function runThroughFailure(subject: TestLedger, ledger: Ledger, operation: Operation, failAfter: number | null, count: (what: string) => void): string {
+function runThroughFailure(
+  subject: TestLedger,
+  ledger: Ledger,
+  operation: Operation,
+  failAfter: number | null,
+  count: (what: string) => void,
+): string {
   const before = moneyRows(subject);
   subject.storage.failAfter = failAfter;
   try {
@@ -133,9 +156,25 @@ test("any sequence of operations, restarts and storage failures gives what the a
   );
   // A generator that never reaches a state proves nothing about it.
   const reached = [
-    "admit admitted", "admit insufficient", "admit replay", "settle settled", "settle settled_late", "settle exists_with_different", "settle failed",
-    "release released", "release exists", "release exists_with_different", "release failed", "expire expired", "expire not_due", "expire failed",
-    "extend extended", "extend insufficient", "credit credited", "credit exists_with_different", "refund credited",
+    "admit admitted",
+    "admit insufficient",
+    "admit replay",
+    "settle settled",
+    "settle settled_late",
+    "settle exists_with_different",
+    "settle failed",
+    "release released",
+    "release exists",
+    "release exists_with_different",
+    "release failed",
+    "expire expired",
+    "expire not_due",
+    "expire failed",
+    "extend extended",
+    "extend insufficient",
+    "credit credited",
+    "credit exists_with_different",
+    "refund credited",
   ];
   expect(reached.filter((what) => (seen.get(what) ?? 0) < 5)).toEqual([]);
 });

@@ -2,7 +2,17 @@
 import { createHmac } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { accountOfKeyId, base62, createKeyBodySchema, formatKey, keyLimitsSchema, newAccountId, NO_KEY_LIMITS, parseKey, verifyKey } from "../../schema/key.ts";
+import {
+  accountOfKeyId,
+  base62,
+  createKeyBodySchema,
+  formatKey,
+  keyLimitsSchema,
+  newAccountId,
+  NO_KEY_LIMITS,
+  parseKey,
+  verifyKey,
+} from "../../schema/key.ts";
 
 const hmac = (text: string): Uint8Array => createHmac("sha256", "secret").update(text).digest();
 const random = fc.uint8Array({ minLength: 32, maxLength: 32 });
@@ -32,28 +42,44 @@ describe("a key", () => {
   });
 
   test("made under another secret is refused although its shape is right", () => {
-    const { key } = formatKey({ kind: "test", accountId: "demo", random: new Uint8Array(32) }, (text) => createHmac("sha256", "other").update(text).digest());
+    const { key } = formatKey({ kind: "test", accountId: "demo", random: new Uint8Array(32) }, (text) =>
+      createHmac("sha256", "other").update(text).digest(),
+    );
     expect(parseKey(key)).not.toBeNull();
     expect(verifyKey(key, hmac)).toBeNull();
   });
 
-  test.each(["", "ply_live_", "sk-proj-abc", `ply_live_${"0".repeat(120)}`, `ply_prod_${"a".repeat(60)}`, `ply_live_${"é".repeat(60)}`, `ply_live_${"z".repeat(100_000)}`])(
-    "hostile text %# is refused without a throw",
-    (text) => {
-      expect(verifyKey(text, hmac)).toBeNull();
-    },
-  );
+  test.each([
+    "",
+    "ply_live_",
+    "sk-proj-abc",
+    `ply_live_${"0".repeat(120)}`,
+    `ply_prod_${"a".repeat(60)}`,
+    `ply_live_${"é".repeat(60)}`,
+    `ply_live_${"z".repeat(100_000)}`,
+  ])("hostile text %# is refused without a throw", (text) => {
+    expect(verifyKey(text, hmac)).toBeNull();
+  });
 });
 
 describe("key ids and limits", () => {
-  test.each(["", "key_", "key_demo", "demo_x", "key_demo_x_y", "key_../../etc_x", "key_short_abc"])("the key id %j names no account", (keyId) => {
-    expect(accountOfKeyId(keyId)).toBeNull();
-  });
+  test.each(["", "key_", "key_demo", "demo_x", "key_demo_x_y", "key_../../etc_x", "key_short_abc"])(
+    "the key id %j names no account",
+    (keyId) => {
+      expect(accountOfKeyId(keyId)).toBeNull();
+    },
+  );
 
   test("limits that are left out are no limits, and unknown or impossible ones are refused", () => {
     expect(keyLimitsSchema.parse({})).toEqual(NO_KEY_LIMITS);
     expect(Object.values(NO_KEY_LIMITS).every((limit) => limit === null)).toBe(true);
-    for (const limits of [{ requests_per_minute: 0 }, { requests_per_minute: 1.5 }, { request_per_minute: 5 }, { expires_at: "tomorrow" }, { allowed_models: "*" }]) {
+    for (const limits of [
+      { requests_per_minute: 0 },
+      { requests_per_minute: 1.5 },
+      { request_per_minute: 5 },
+      { expires_at: "tomorrow" },
+      { allowed_models: "*" },
+    ]) {
       expect(createKeyBodySchema.safeParse({ name: "k", limits }).success, JSON.stringify(limits)).toBe(false);
     }
   });

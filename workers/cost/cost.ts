@@ -96,7 +96,12 @@ export function costOf(snapshot: PriceSnapshot, usage: Usage): Cost {
     const known = prices[line.class];
     if (known === null && (line.tokens ?? 0) > 0) flags.push(`${line.class}_unpriced`);
     const pricePicoUsd = BigInt(known ?? prices.input);
-    return { class: line.class as CostClass, tokens: line.tokens, pricePicoUsd, providerCostPicoUsd: BigInt(line.tokens ?? 0) * pricePicoUsd };
+    return {
+      class: line.class as CostClass,
+      tokens: line.tokens,
+      pricePicoUsd,
+      providerCostPicoUsd: BigInt(line.tokens ?? 0) * pricePicoUsd,
+    };
   });
   components.push({ class: "request", tokens: 1, pricePicoUsd: fee, providerCostPicoUsd: fee });
 
@@ -135,8 +140,13 @@ export interface HoldBounds {
 export function holdOf(snapshot: PriceSnapshot, bounds: HoldBounds): MicroRub {
   const inputTokens = Math.min(bounds.inputTokensMax, snapshot.context_tokens ?? LIMITS.tokensPerClassMax, LIMITS.tokensPerClassMax);
   const outputTokens = Math.min(bounds.outputTokensMax ?? snapshot.max_output_tokens, snapshot.max_output_tokens);
-  const reachable = [snapshot.prices, ...snapshot.tiers.filter((tier) => inputTokens > tier.above_prompt_tokens).map((tier) => tier.prices)];
-  const inputPrice = dearest(reachable.flatMap((prices) => [prices.input, prices.cache_read, prices.cache_write_5m, prices.cache_write_1h]));
+  const reachable = [
+    snapshot.prices,
+    ...snapshot.tiers.filter((tier) => inputTokens > tier.above_prompt_tokens).map((tier) => tier.prices),
+  ];
+  const inputPrice = dearest(
+    reachable.flatMap((prices) => [prices.input, prices.cache_read, prices.cache_write_5m, prices.cache_write_1h]),
+  );
   const outputPrice = dearest(reachable.map((prices) => prices.output));
   const outputTotal = BigInt(outputTokens) * BigInt(bounds.choices);
   const providerCost = BigInt(inputTokens) * inputPrice + outputTotal * outputPrice + BigInt(snapshot.request_pico_usd);

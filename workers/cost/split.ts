@@ -9,7 +9,9 @@ export function splitByLargestRemainder(total: bigint, weights: readonly bigint[
   if (sum === 0n) return weights.map((_, index) => (index === 0 ? total : 0n));
   const parts = weights.map((weight) => (total * weight) / sum);
   const remainders = weights.map((weight, index) => ({ index, remainder: (total * weight) % sum }));
-  remainders.sort((left, right) => (left.remainder === right.remainder ? left.index - right.index : left.remainder > right.remainder ? -1 : 1));
+  remainders.sort((left, right) =>
+    left.remainder === right.remainder ? left.index - right.index : left.remainder > right.remainder ? -1 : 1,
+  );
   const leftOver = total - parts.reduce((left, right) => left + right, 0n);
   for (const { index } of remainders.slice(0, Number(leftOver))) parts[index] = (parts[index] ?? 0n) + 1n;
   return parts;

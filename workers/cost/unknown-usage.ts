@@ -36,7 +36,9 @@ function isAllZero(usage: Usage): boolean {
 
 /** Whether any class of the prompt was reported above zero: then a null or zero `input_tokens` is a fact (all of it was cached). */
 function isPromptReported(usage: Usage): boolean {
-  return [usage.input_tokens, usage.cache_read_tokens, usage.cache_write_5m_tokens, usage.cache_write_1h_tokens].some((tokens) => (tokens ?? 0) > 0);
+  return [usage.input_tokens, usage.cache_read_tokens, usage.cache_write_5m_tokens, usage.cache_write_1h_tokens].some(
+    (tokens) => (tokens ?? 0) > 0,
+  );
 }
 
 function estimated(evidence: UsageEvidence, flagged: string | null): UsageDecision {
@@ -71,7 +73,8 @@ export function estimateUsage(evidence: UsageEvidence): UsageDecision {
       if (!evidence.usageFinal) return estimated(evidence, null);
       if (isAllZero(evidence.meterUsage)) return estimated(evidence, "usage_all_zero");
       if (evidence.outputCharacters > 0 && evidence.meterUsage.output_tokens === 0) return estimated(evidence, "output_zero_but_seen");
-      if (evidence.meterUsage.output_tokens === null || evidence.meterUsage.input_tokens === null) return estimated(evidence, "usage_incomplete");
+      if (evidence.meterUsage.output_tokens === null || evidence.meterUsage.input_tokens === null)
+        return estimated(evidence, "usage_incomplete");
       break;
   }
   return { kind: "settle", usage: evidence.meterUsage, source: evidence.failed ? "cut" : "provider", flagged: null };

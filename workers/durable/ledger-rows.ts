@@ -7,8 +7,18 @@ import type { Entry } from "../../schema/ledger.ts";
 import { LIMITS } from "../../schema/limits.ts";
 import type { HoldRow, IdempotencyRow, Incident, KeyState, Spend } from "../ledger/state.ts";
 import {
-  type FactsRow, factsRowSchema, idRowSchema, readEntry, readHold, readIdempotency, readKey, type RecentHold, recentHoldSchema,
-  seqRowSchema, SQL, TABLES,
+  type FactsRow,
+  factsRowSchema,
+  idRowSchema,
+  readEntry,
+  readHold,
+  readIdempotency,
+  readKey,
+  type RecentHold,
+  recentHoldSchema,
+  seqRowSchema,
+  SQL,
+  TABLES,
 } from "./ledger-tables.ts";
 
 /**

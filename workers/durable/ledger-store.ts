@@ -8,8 +8,21 @@
  */
 import type { CreateKeyCommand, KeyRow } from "../../schema/key.ts";
 import type {
-  AdmitCommand, AdmitResult, Balance, CreditCommand, CreditResult, EndResult, Entry, ExtendCommand, ExtendResult, Hold, LedgerFacts,
-  ReleaseCommand, ReleaseResult, SettleCommand, SettleResult,
+  AdmitCommand,
+  AdmitResult,
+  Balance,
+  CreditCommand,
+  CreditResult,
+  EndResult,
+  Entry,
+  ExtendCommand,
+  ExtendResult,
+  Hold,
+  LedgerFacts,
+  ReleaseCommand,
+  ReleaseResult,
+  SettleCommand,
+  SettleResult,
 } from "../../schema/ledger.ts";
 import { LIMITS } from "../../schema/limits.ts";
 import type { Usage } from "../../schema/usage.ts";
@@ -18,7 +31,15 @@ import { decideCredit } from "../ledger/credit.ts";
 import { type ChainCheck, checkChain } from "../ledger/entry.ts";
 import { decideExtend } from "../ledger/extend.ts";
 import { decideExpire, decideRelease, decideSettle, type EndDecision, type EndView } from "../ledger/finish.ts";
-import { type AccountState, availableOf, EMPTY_ACCOUNT, type HashText, type HoldRow, type IdempotencyRow, type KeyState } from "../ledger/state.ts";
+import {
+  type AccountState,
+  availableOf,
+  EMPTY_ACCOUNT,
+  type HashText,
+  type HoldRow,
+  type IdempotencyRow,
+  type KeyState,
+} from "../ledger/state.ts";
 import { type CreatedKey, LedgerKeys } from "./ledger-keys.ts";
 import { LedgerRows, type LedgerStorage } from "./ledger-rows.ts";
 import { holdView, usageMessage } from "./ledger-tables.ts";
@@ -45,7 +66,10 @@ export function openLedger(storage: LedgerStorage, ports: LedgerPorts): Ledger {
 /** Tokens a request really used, as a per-minute limit counts them. */
 function usedTokens(usage: Usage): number {
   const { input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, output_tokens } = usage;
-  return [input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, output_tokens].reduce<number>((sum, tokens) => sum + (tokens ?? 0), 0);
+  return [input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens, output_tokens].reduce<number>(
+    (sum, tokens) => sum + (tokens ?? 0),
+    0,
+  );
 }
 
 export class Ledger {
@@ -263,8 +287,13 @@ export class Ledger {
   #decideAdmit(command: AdmitCommand, existing: HoldRow | null, now: number): AdmitDecision {
     const key = this.#keys.ofHash(command.key_hash);
     const idempotent = key === null ? null : this.#findIdempotency(key, command.idempotency_key, now);
-    const idempotentHold = idempotent === null ? null : (this.#openHolds.get(idempotent.requestId) ?? this.#rows.hold(idempotent.requestId));
-    return decideAdmit({ account: this.#account, openHolds: this.#openHolds.size, key, existing, idempotent, idempotentHold }, command, now);
+    const idempotentHold =
+      idempotent === null ? null : (this.#openHolds.get(idempotent.requestId) ?? this.#rows.hold(idempotent.requestId));
+    return decideAdmit(
+      { account: this.#account, openHolds: this.#openHolds.size, key, existing, idempotent, idempotentHold },
+      command,
+      now,
+    );
   }
 
   #findIdempotency(key: KeyState, idempotencyKey: string | null, now: number): IdempotencyRow | null {

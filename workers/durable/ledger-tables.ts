@@ -96,19 +96,54 @@ const text = z.string();
 const count = z.number().int();
 
 const holdRowSchema = z.object({
-  request_id: text, key_id: text, state: holdStateSchema, amount: text, body_hash: text.nullable(), model: text, lane: text, snapshot: text,
-  tokens_bound: count, created_at: count, expires_at: count, seq: count.nullable(),
+  request_id: text,
+  key_id: text,
+  state: holdStateSchema,
+  amount: text,
+  body_hash: text.nullable(),
+  model: text,
+  lane: text,
+  snapshot: text,
+  tokens_bound: count,
+  created_at: count,
+  expires_at: count,
+  seq: count.nullable(),
 });
 const entryRowSchema = z.object({
-  seq: count, kind: entryKindSchema, request_id: text.nullable(), external_id: text.nullable(), amount: text, postings: text, balance_after: text,
-  held_after: text, at: count, facts: text.nullable(), record: text.nullable(), prev_hash: text, hash: text,
+  seq: count,
+  kind: entryKindSchema,
+  request_id: text.nullable(),
+  external_id: text.nullable(),
+  amount: text,
+  postings: text,
+  balance_after: text,
+  held_after: text,
+  at: count,
+  facts: text.nullable(),
+  record: text.nullable(),
+  prev_hash: text,
+  hash: text,
 });
 const keyRowSchema = z.object({
-  key_id: text, key_hash: text, name: text, limits: text, created_at: count, revoked_at: count.nullable(),
-  day: text.nullable(), day_amount: text.nullable(), month: text.nullable(), month_amount: text.nullable(),
+  key_id: text,
+  key_hash: text,
+  name: text,
+  limits: text,
+  created_at: count,
+  revoked_at: count.nullable(),
+  day: text.nullable(),
+  day_amount: text.nullable(),
+  month: text.nullable(),
+  month_amount: text.nullable(),
 });
 const idempotencyRowSchema = z.object({
-  key_id: text, idempotency_key: text, body_hash: text.nullable(), request_id: text, needed: text.nullable(), available: text.nullable(), at: count,
+  key_id: text,
+  idempotency_key: text,
+  body_hash: text.nullable(),
+  request_id: text,
+  needed: text.nullable(),
+  available: text.nullable(),
+  at: count,
 });
 export const recentHoldSchema = z.object({ key_id: text, tokens_bound: count, created_at: count });
 export type RecentHold = z.infer<typeof recentHoldSchema>;

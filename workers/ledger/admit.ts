@@ -70,7 +70,10 @@ function insufficient(needed: bigint, available: bigint): AdmitDecision {
 }
 
 function replayOf(hold: HoldRow): AdmitDecision {
-  return { result: { ok: true, key_id: hold.keyId, replay: { request_id: hold.requestId, state: hold.state, lane: hold.lane } }, writes: null };
+  return {
+    result: { ok: true, key_id: hold.keyId, replay: { request_id: hold.requestId, state: hold.state, lane: hold.lane } },
+    writes: null,
+  };
 }
 
 /** The same admission again (its answer was lost): the same answer. The same id for something else is a caller's defect. */

@@ -11,7 +11,11 @@ export interface CreditDecision {
 
 const BALANCE_MAX = BigInt(Number.MAX_SAFE_INTEGER);
 
-const COUNTERPART: Record<CreditCommand["kind"], AccountName> = { credit: "payment_clearing", refund: "payment_clearing", adjust: "adjustment" };
+const COUNTERPART: Record<CreditCommand["kind"], AccountName> = {
+  credit: "payment_clearing",
+  refund: "payment_clearing",
+  adjust: "adjustment",
+};
 
 /**
  * Books an amount from outside. The same id, kind and amount again gives the first result; the same id with anything else changes
@@ -35,12 +39,19 @@ export function decideCredit(
         balance_after_micro_rub: existing.balance_after_micro_rub,
       },
       writes: null,
-      incident: same ? null : { kind: "credited_differently", requestId: null, detail: `${command.external_id}: ${command.kind} ${amount}` },
+      incident: same
+        ? null
+        : { kind: "credited_differently", requestId: null, detail: `${command.external_id}: ${command.kind} ${amount}` },
     };
   }
   const balance = view.account.balance + amount;
   if (balance > BALANCE_MAX || balance < -BALANCE_MAX) {
-    const result = { state: "out_of_range", seq: null, amount_micro_rub: "0", balance_after_micro_rub: view.account.balance.toString() } as const;
+    const result = {
+      state: "out_of_range",
+      seq: null,
+      amount_micro_rub: "0",
+      balance_after_micro_rub: view.account.balance.toString(),
+    } as const;
     return { result, writes: null, incident: null };
   }
   const appended = appendEntry(
@@ -49,7 +60,10 @@ export function decideCredit(
       kind: command.kind,
       requestId: null,
       externalId: command.external_id,
-      postings: [["customer", amount], [COUNTERPART[command.kind], -amount]],
+      postings: [
+        ["customer", amount],
+        [COUNTERPART[command.kind], -amount],
+      ],
       held: view.account.held,
       facts: null,
       record: command.record,

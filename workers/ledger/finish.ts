@@ -87,7 +87,8 @@ function unchanged(state: EndResult["state"], account: AccountState, hold: HoldR
 }
 
 function endedEntry(view: EndView, hold: HoldRow): Entry {
-  if (view.ended === null || view.ended.seq !== hold.seq) throw new Error(`hold ${hold.requestId} is ${hold.state} but its entry was not given`);
+  if (view.ended === null || view.ended.seq !== hold.seq)
+    throw new Error(`hold ${hold.requestId} is ${hold.state} but its entry was not given`);
   return view.ended;
 }
 
@@ -111,7 +112,17 @@ function charged(view: EndView, hold: HoldRow, command: SettleCommand, limit: bi
       kind: late ? "late_settle" : "settle",
       requestId: hold.requestId,
       externalId: null,
-      postings: shortfall === 0n ? [["customer", -charge], ["revenue", charge]] : [["customer", -charge], ["revenue", cost], ["house_loss", -shortfall]],
+      postings:
+        shortfall === 0n
+          ? [
+              ["customer", -charge],
+              ["revenue", charge],
+            ]
+          : [
+              ["customer", -charge],
+              ["revenue", cost],
+              ["house_loss", -shortfall],
+            ],
       held: view.account.held - unheld,
       facts: chargeFactsText(command.facts),
       record: command.record,
@@ -176,7 +187,8 @@ function withoutCharge(
 export function decideRelease(view: EndView, command: ReleaseCommand, now: number, hash: HashText): EndDecision {
   const { hold } = view;
   if (hold === null) return unchanged("not_found", view.account, null);
-  if (hold.state === "HELD") return withoutCharge(view, hold, { kind: "release", reason: command.reason, record: command.record }, now, hash);
+  if (hold.state === "HELD")
+    return withoutCharge(view, hold, { kind: "release", reason: command.reason, record: command.record }, now, hash);
   const contradicts = hold.state === "SETTLED" || hold.state === "SETTLED_LATE";
   return repeated(view, hold, contradicts ? { kind: "released_after_settle", requestId: hold.requestId, detail: command.reason } : null);
 }
