@@ -152,6 +152,10 @@ describe("reading a whole Chat answer", () => {
     expect(unary("without-content.json").choices[0]).toMatchObject({ text: "", calls: [{ args: "null" }], finish: "tool-calls" });
   });
 
+  test("does not take members printed empty for calls", () => {
+    expect(unary("empty-members.json").choices[0]).toMatchObject({ calls: [{ id: "toolu_1", name: "weather", args: '{"city":"Lima"}' }], finish: "tool-calls", raw: "" });
+  });
+
   test("turns an error sent with status 200, and a body that is no answer, into an error", () => {
     const [event] = openaiChat.parseResponse(body("openai-chat", "error-in-200.json").toString(), {});
     expect(event).toMatchObject({ type: "error", error: { code: "upstream_rejected", status: 400, param: "prompt", upstream_code: "content_filter" } });

@@ -190,11 +190,17 @@ function readDelta(state: AnswerState, choice: ChoiceState, delta: JsonObject, w
   if (typeof delta["refusal"] === "string") addText(state, choice, delta["refusal"], true, out);
   if (Array.isArray(delta["tool_calls"])) choice.tools.read(delta["tool_calls"], whole, out);
   // The API's first form of tools: one call a message, without id and index.
-  if (isObject(delta["function_call"])) choice.tools.read([{ index: -1, function: delta["function_call"] }], whole, out);
+  const single = delta["function_call"];
+  if (isObject(single) && (isFilled(single["name"]) || isFilled(single["arguments"]))) choice.tools.read([{ index: -1, function: single }], whole, out);
   if (Array.isArray(delta["annotations"])) {
     for (const annotation of delta["annotations"]) addSource(choice, JSON.stringify(annotation), out);
   }
-  if (isObject(delta["audio"])) out.push({ type: "opaque", protocol: "openai-chat", kind: "audio", json: JSON.stringify(delta["audio"]) });
+  const audio = delta["audio"];
+  if (isObject(audio) && isFilled(audio["data"])) out.push({ type: "opaque", protocol: "openai-chat", kind: "audio", json: JSON.stringify(audio) });
+}
+
+function isFilled(value: unknown): boolean {
+  return typeof value === "string" && value !== "";
 }
 
 function addParts(state: AnswerState, choice: ChoiceState, content: readonly unknown[], out: CanonicalEvent[]): void {

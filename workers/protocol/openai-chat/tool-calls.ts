@@ -45,77 +45,80 @@ export interface ToolCallReader {
 
 export function createToolCallReader(scope: ToolCallScope): ToolCallReader {
   const calls: ToolCallState[] = [];
-
-  function find(index: number | null, id: string | null, name: string | null): ToolCallState | undefined {
-    if (index !== null) {
-      const call = calls.findLast((candidate) => candidate.index === index);
-      // The same index with another id and a name of its own is a new call that reuses the index.
-      const reused = call !== undefined && id !== null && name !== null && id !== call.id;
-      return reused ? undefined : call;
-    }
-    if (id !== null) return calls.findLast((candidate) => candidate.id === id);
-    return name === null ? calls.at(-1) : undefined;
-  }
-
-  function open(call: ToolCallState, out: CanonicalEvent[]): void {
-    call.opened = true;
-    out.push({ type: "tool-input-start", block: call.block, choice: scope.choice, id: call.id, name: call.name });
-    if (call.custom) out.push({ type: "tool-input-delta", block: call.block, text: '{"input":"' });
-    if (call.argumentsText !== "") out.push({ type: "tool-input-delta", block: call.block, text: call.argumentsText });
-  }
-
-  function close(call: ToolCallState, out: CanonicalEvent[]): void {
-    if (call.closed) return;
-    if (!call.opened) open(call, out);
-    if (call.custom) out.push({ type: "tool-input-delta", block: call.block, text: '"}' });
-    call.closed = true;
-    out.push({ type: "tool-input-end", block: call.block });
-  }
-
-  function closeComplete(out: CanonicalEvent[]): void {
-    for (const call of calls) {
-      if (!call.closed && isComplete(call)) close(call, out);
-    }
-  }
-
-  function append(call: ToolCallState, text: string, out: CanonicalEvent[]): void {
-    if (text === "" || call.closed) return;
-    // A custom tool's input is free text; in the hub it is the one member of a JSON object, escaped piece by piece.
-    const piece = call.custom ? JSON.stringify(text).slice(1, -1) : text;
-    call.argumentsText += piece;
-    if (call.opened) out.push({ type: "tool-input-delta", block: call.block, text: piece });
-  }
-
-  function readOne(entry: JsonObject, whole: boolean, out: CanonicalEvent[]): void {
-    const custom = isObject(entry["custom"]);
-    const body = custom ? entry["custom"] : entry["function"];
-    const definition = isObject(body) ? body : {};
-    const index = typeof entry["index"] === "number" ? entry["index"] : null;
-    const id = textOf(entry["id"]);
-    const name = textOf(definition["name"]);
-    let call = whole ? undefined : find(index, id, name);
-    if (call === undefined) {
-      scope.beforeOpen(out);
-      closeComplete(out);
-      call = { block: scope.nextBlock(), index, id: id ?? scope.synthesiseId(), name: "", argumentsText: "", custom, opened: false, closed: false };
-      calls.push(call);
-    }
-    if (!call.opened && name !== null) {
-      call.name = name;
-      open(call, out);
-    }
-    const value = custom ? definition["input"] : definition["arguments"];
-    append(call, typeof value === "string" ? value : value === null || value === undefined ? "" : JSON.stringify(value), out);
-  }
-
   return {
     read(list, whole, out) {
-      for (const entry of list) if (isObject(entry)) readOne(entry, whole, out);
+      for (const entry of list) if (isObject(entry)) readCall(calls, scope, entry, whole, out);
     },
-    closeComplete,
+    closeComplete(out) {
+      closeComplete(calls, scope, out);
+    },
     closeAll(out) {
-      for (const call of calls) close(call, out);
+      for (const call of calls) close(call, scope, out);
     },
     count: () => calls.length,
   };
+}
+
+/** The call a delta belongs to; undefined when the delta begins a new one. */
+function findCall(calls: readonly ToolCallState[], index: number | null, id: string | null, name: string | null): ToolCallState | undefined {
+  if (index !== null) {
+    const call = calls.findLast((candidate) => candidate.index === index);
+    // The same index with another id and a name of its own is a new call that reuses the index.
+    const reused = call !== undefined && id !== null && name !== null && id !== call.id;
+    return reused ? undefined : call;
+  }
+  if (id !== null) return calls.findLast((candidate) => candidate.id === id);
+  return name === null ? calls.at(-1) : undefined;
+}
+
+function readCall(calls: ToolCallState[], scope: ToolCallScope, entry: JsonObject, whole: boolean, out: CanonicalEvent[]): void {
+  // Some print every member of the API, empty where it is not meant: an empty `custom` beside a function is nothing.
+  const custom = isObject(entry["custom"]) && (entry["type"] === "custom" || !isObject(entry["function"]));
+  const body = custom ? entry["custom"] : entry["function"];
+  const definition = isObject(body) ? body : {};
+  const index = typeof entry["index"] === "number" ? entry["index"] : null;
+  const id = textOf(entry["id"]);
+  const name = textOf(definition["name"]);
+  let call = whole ? undefined : findCall(calls, index, id, name);
+  if (call === undefined) {
+    scope.beforeOpen(out);
+    closeComplete(calls, scope, out);
+    call = { block: scope.nextBlock(), index, id: id ?? scope.synthesiseId(), name: "", argumentsText: "", custom, opened: false, closed: false };
+    calls.push(call);
+  }
+  if (!call.opened && name !== null) {
+    call.name = name;
+    open(call, scope, out);
+  }
+  const value = custom ? definition["input"] : definition["arguments"];
+  append(call, typeof value === "string" ? value : value === null || value === undefined ? "" : JSON.stringify(value), out);
+}
+
+function open(call: ToolCallState, scope: ToolCallScope, out: CanonicalEvent[]): void {
+  call.opened = true;
+  out.push({ type: "tool-input-start", block: call.block, choice: scope.choice, id: call.id, name: call.name });
+  if (call.custom) out.push({ type: "tool-input-delta", block: call.block, text: '{"input":"' });
+  if (call.argumentsText !== "") out.push({ type: "tool-input-delta", block: call.block, text: call.argumentsText });
+}
+
+function append(call: ToolCallState, text: string, out: CanonicalEvent[]): void {
+  if (text === "" || call.closed) return;
+  // A custom tool's input is free text; in the hub it is the one member of a JSON object, escaped piece by piece.
+  const piece = call.custom ? JSON.stringify(text).slice(1, -1) : text;
+  call.argumentsText += piece;
+  if (call.opened) out.push({ type: "tool-input-delta", block: call.block, text: piece });
+}
+
+function close(call: ToolCallState, scope: ToolCallScope, out: CanonicalEvent[]): void {
+  if (call.closed) return;
+  if (!call.opened) open(call, scope, out);
+  if (call.custom) out.push({ type: "tool-input-delta", block: call.block, text: '"}' });
+  call.closed = true;
+  out.push({ type: "tool-input-end", block: call.block });
+}
+
+function closeComplete(calls: readonly ToolCallState[], scope: ToolCallScope, out: CanonicalEvent[]): void {
+  for (const call of calls) {
+    if (!call.closed && isComplete(call)) close(call, scope, out);
+  }
 }
