@@ -68,3 +68,32 @@ export const openRequestSchema = z.strictObject({
   evidence: z.enum(["live", "offline"]),
 });
 export type OpenRequest = z.infer<typeof openRequestSchema>;
+
+/** `GET /v1/requests/:id`. Amounts are numbers here, as in all our public JSON. */
+export const requestViewSchema = z.strictObject({
+  id: z.string(),
+  state: requestStateSchema,
+  protocol: protocolIdSchema,
+  model: z.string(),
+  stream: z.boolean(),
+  plan: planSchema,
+  attempts: z.array(attemptRecordSchema),
+  usage: usageSchema.nullable(),
+  usage_source: z.enum(["provider", "estimated", "cut"]).nullable(),
+  cost_micro_rub: z.number().int().nullable(),
+  charged_micro_rub: z.number().int().nullable(),
+  /** How the hold ended; null while it has not. */
+  settlement: z.enum(["settled", "released", "expired"]).nullable(),
+  error: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+  price_version: z.string(),
+  finish_reason: z.string().nullable(),
+  flagged: z.string().nullable(),
+  evidence: z.enum(["live", "offline"]),
+  timings: z.strictObject({
+    ttft_ms: z.number().nullable(),
+    duration_ms: z.number().nullable(),
+    output_tokens_per_second: z.number().nullable(),
+  }),
+  lifecycle: z.array(lifecycleFrameSchema),
+});
+export type RequestView = z.infer<typeof requestViewSchema>;

@@ -1,0 +1,49 @@
+/**
+ * The calls between the Worker, the queue consumer, the cron job and an account's object. Amounts are decimal text. Every mutating
+ * call states absolute facts and may be repeated. Additive changes only: Worker and object may be of different versions for a while.
+ */
+import type { AdmitCommand, AdmitResult, Balance, CreditCommand, CreditResult, EndResult, Entry, LedgerFacts, ReleaseCommand, SettleCommand } from "./ledger.ts";
+import type { CreateKeyCommand, KeyRow } from "./key.ts";
+import type { ServeEnvelope } from "./plan.ts";
+import type { LifecycleFrame, RequestView } from "./request.ts";
+
+/** `lane`: this lane is full, take that one. */
+export type ServeResult = Response | { lane: number };
+
+/** A lane: the owner of many requests. */
+export interface LaneRpc {
+  serve(envelope: ServeEnvelope): Promise<ServeResult>;
+  /** Null when this lane has no such request of the account. */
+  request(requestId: string): Promise<RequestView | null>;
+  /** Server-sent lifecycle frames after `afterSeq`, ending with the request; null when there is none. */
+  events(requestId: string, afterSeq: number): Promise<ReadableStream<Uint8Array> | null>;
+  /** Drives every request that nobody runs any more to its end. Gives how many were ended. */
+  recover(): Promise<number>;
+}
+
+export interface AccountRpc extends LaneRpc {
+  admit(command: AdmitCommand): Promise<AdmitResult>;
+  settle(command: SettleCommand): Promise<EndResult>;
+  release(command: ReleaseCommand): Promise<EndResult>;
+  credit(command: CreditCommand): Promise<CreditResult>;
+  createKey(command: CreateKeyCommand): Promise<"created" | "exists" | "exists_with_different" | "too_many">;
+  /** False: this account has no such key. */
+  revokeKey(keyId: string): Promise<boolean>;
+  listKeys(): Promise<KeyRow[]>;
+  /** Id of an active key by its hash; null for an unknown, revoked or expired one. For calls that hold no money. */
+  keyIdOfHash(keyHash: string): Promise<string | null>;
+  balance(): Promise<Balance>;
+  ledger(afterSeq: number, limitRows: number): Promise<Entry[]>;
+  facts(): Promise<LedgerFacts>;
+  verifyChain(): Promise<{ ok: true; checked: number } | { ok: false; seq: number; reason: string }>;
+  /** D1 has every entry up to and including this one. */
+  recorded(throughSeq: number): Promise<void>;
+  /** Sends these entries to the queue again. Gives how many were sent. */
+  reemit(seqs: number[]): Promise<number>;
+  /** Wakes the object: ends orphaned requests, expires holds, flushes the outbox, arms the alarm. */
+  kick(): Promise<void>;
+  /** Requests that are under way now, newest first. */
+  openRequests(): Promise<RequestView[]>;
+  /** New lifecycle frames as they happen are not part of this call: see `events`. */
+  lifecycle(requestId: string): Promise<LifecycleFrame[]>;
+}

@@ -1,0 +1,115 @@
+/**
+ * How a request leaves the ledger: from what is known of its answer to one settle or one release, and the record that tells D1.
+ * Used at the end of a run and by the watchdog after a crash, with the same rules.
+ */
+import type { GatewayError } from "../../schema/error.ts";
+import type { DispatchPhase } from "../../schema/estimate.ts";
+import { parseWith } from "../../schema/json.ts";
+import type { ChargeFacts } from "../../schema/ledger.ts";
+import type { RequestRecord } from "../../schema/message.ts";
+import { priceSnapshotSchema, type PriceSnapshot } from "../../schema/price.ts";
+import type { AttemptRecord, LifecycleEvent, OpenRequest, Progress } from "../../schema/request.ts";
+import { UNKNOWN_USAGE } from "../../schema/usage.ts";
+import { costOf } from "../cost/cost.ts";
+import { estimateUsage } from "../cost/unknown-usage.ts";
+
+/** Everything about a finished run that its end in the ledger depends on. */
+export interface Finished {
+  id: string;
+  lane: string;
+  facts: OpenRequest;
+  snapshot: PriceSnapshot;
+  outcome: "settled" | "failed" | "cancelled" | "expired";
+  error: GatewayError | null;
+  phase: DispatchPhase;
+  progress: Progress | null;
+  finishReason: string | null;
+  attempts: AttemptRecord[];
+  finishedAt: number;
+}
+
+/** The ledger command that ends a request, with its record as JSON text. */
+export type LedgerEnd =
+  | { kind: "settle"; facts: ChargeFacts; record: string }
+  | { kind: "release"; reason: string; record: string };
+
+/** Which transition the request shows before its settlement. */
+export function endingEvent(outcome: Finished["outcome"]): LifecycleEvent {
+  return outcome === "settled" ? "finished" : outcome;
+}
+
+/** Reads a snapshot we stored ourselves; anything else in its place is a defect. */
+export function readSnapshot(text: string): PriceSnapshot {
+  const parsed = parseWith(priceSnapshotSchema, text);
+  if (!parsed.ok) throw new Error(`Cannot settle: stored price snapshot is unreadable (${parsed.message})`);
+  return parsed.value;
+}
+
+/** Decides settle or release by the unknown-usage rule and prices it on the snapshot of the hold. Pure. */
+export function ledgerEnd(finished: Finished): LedgerEnd {
+  const { progress, phase } = finished;
+  const decision = estimateUsage({
+    phase,
+    meterUsage: progress?.usage ?? UNKNOWN_USAGE,
+    usageFinal: progress?.usage_final ?? false,
+    failed: finished.outcome === "failed" || finished.outcome === "expired",
+    inputMeasure: finished.facts.measure,
+    outputCharacters: progress?.output_characters ?? 0,
+  });
+  if (decision.kind === "release") {
+    return { kind: "release", reason: finished.error?.code ?? decision.reason, record: JSON.stringify(recordOf(finished, null)) };
+  }
+  const cost = costOf(finished.snapshot, decision.usage);
+  const facts: ChargeFacts = {
+    usage: decision.usage,
+    usage_source: decision.source,
+    cost_micro_rub: cost.costMicroRub.toString(),
+    provider_cost_pico_usd: cost.providerCostPicoUsd.toString(),
+    flagged: decision.flagged ?? cost.flagged,
+  };
+  return { kind: "settle", facts, record: JSON.stringify(recordOf(finished, facts)) };
+}
+
+function recordOf(finished: Finished, charge: ChargeFacts | null): RequestRecord {
+  const { facts, progress } = finished;
+  const attempt = facts.plan.attempts[Math.max(0, finished.attempts.length - 1)];
+  return {
+    request_id: finished.id,
+    lane: finished.lane,
+    key_id: facts.key_id,
+    protocol: facts.protocol,
+    model: facts.plan.model,
+    provider: attempt?.provider ?? "",
+    upstream_protocol: attempt?.protocol ?? facts.protocol,
+    stream: facts.stream,
+    state: finished.outcome,
+    error_code: finished.error?.code ?? null,
+    usage: charge?.usage ?? null,
+    usage_source: charge?.usage_source ?? null,
+    cost_micro_rub: charge?.cost_micro_rub ?? null,
+    provider_cost_pico_usd: charge?.provider_cost_pico_usd ?? null,
+    snapshot: finished.snapshot,
+    flagged: charge?.flagged ?? null,
+    attempts: finished.attempts,
+    timings: timingsOf(finished, charge, progress?.first_byte_at ?? null),
+    finish_reason: finished.finishReason,
+    evidence: facts.evidence,
+    idempotency_key: facts.idempotency_key,
+  };
+}
+
+function timingsOf(finished: Finished, charge: ChargeFacts | null, firstByteAt: number | null): RequestRecord["timings"] {
+  const { received_at, dispatched_at } = finished.facts;
+  const outputTokens = charge?.usage.output_tokens ?? null;
+  const streamedMilliseconds = firstByteAt === null ? 0 : finished.finishedAt - firstByteAt;
+  const isRateKnown = outputTokens !== null && streamedMilliseconds > 0 && finished.facts.stream;
+  return {
+    received_at,
+    dispatched_at,
+    first_byte_at: firstByteAt,
+    finished_at: finished.finishedAt,
+    ttft_ms: firstByteAt === null ? null : firstByteAt - received_at,
+    duration_ms: finished.finishedAt - received_at,
+    output_tokens_per_second: isRateKnown ? Math.round((outputTokens * 100_000) / streamedMilliseconds) / 100 : null,
+  };
+}

@@ -1,0 +1,18 @@
+/** Reads a body as text up to a bound in bytes; null when it is longer. Invalid UTF-8 becomes replacement characters. */
+export async function readBounded(body: { body: ReadableStream<Uint8Array> | null }, bytesMax: number): Promise<string | null> {
+  if (body.body === null) return "";
+  const reader = body.body.getReader();
+  const decoder = new TextDecoder();
+  let bytes = 0;
+  let text = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return text + decoder.decode();
+    bytes += value.byteLength;
+    if (bytes > bytesMax) {
+      await reader.cancel().catch(() => undefined);
+      return null;
+    }
+    text += decoder.decode(value, { stream: true });
+  }
+}
