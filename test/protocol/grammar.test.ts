@@ -32,7 +32,14 @@ test.each<[string, CanonicalEvent[], string]>([
   ["two finishes of one choice", [finish, finish], "finished twice"],
   ["an end with an open block", [open(3), { type: "end" }], "end while block 3 is open"],
   ["anything after the end", [{ type: "end" }, finish], "finish after end"],
-  ["two starts", [{ type: "start", id: null, model: null, createdSeconds: null }, { type: "start", id: null, model: null, createdSeconds: null }], "start twice"],
+  [
+    "two starts",
+    [
+      { type: "start", id: null, model: null, createdSeconds: null },
+      { type: "start", id: null, model: null, createdSeconds: null },
+    ],
+    "start twice",
+  ],
 ])("%s is a fault", (_name, events, fault) => {
   expect(faults(events)).toHaveLength(1);
   expect(faults(events)[0]).toContain(fault);

@@ -84,23 +84,31 @@ describe("setMember and removeMember", () => {
   test("leave JSON whose parsed value is the original plus or minus that member", () => {
     const objects = fc.dictionary(fc.string({ maxLength: 4 }), fc.jsonValue({ maxDepth: 2 }));
     fc.assert(
-      fc.property(objects, fc.string({ maxLength: 4 }), fc.jsonValue({ maxDepth: 1 }), fc.constantFrom(undefined, 2), (object, key, value, indent) => {
-        const text = JSON.stringify(object, null, indent);
-        const parsed = JSON.parse(text) as Record<string, unknown>;
-        const put = setMember(text, [key], JSON.stringify(value));
-        expect(new Map(Object.entries(JSON.parse(put ?? "") as object))).toEqual(
-          new Map([...Object.entries(parsed).filter(([name]) => name !== key), [key, JSON.parse(JSON.stringify(value)) as unknown]]),
-        );
-        const without = Object.entries(parsed).filter(([name]) => name !== key);
-        expect(new Map(Object.entries(JSON.parse(removeMember(text, [key])) as object))).toEqual(new Map(without));
-      }),
+      fc.property(
+        objects,
+        fc.string({ maxLength: 4 }),
+        fc.jsonValue({ maxDepth: 1 }),
+        fc.constantFrom(undefined, 2),
+        (object, key, value, indent) => {
+          const text = JSON.stringify(object, null, indent);
+          const parsed = JSON.parse(text) as Record<string, unknown>;
+          const put = setMember(text, [key], JSON.stringify(value));
+          expect(new Map(Object.entries(JSON.parse(put ?? "") as object))).toEqual(
+            new Map([...Object.entries(parsed).filter(([name]) => name !== key), [key, JSON.parse(JSON.stringify(value)) as unknown]]),
+          );
+          const without = Object.entries(parsed).filter(([name]) => name !== key);
+          expect(new Map(Object.entries(JSON.parse(removeMember(text, [key])) as object))).toEqual(new Map(without));
+        },
+      ),
       { numRuns: 200 },
     );
   });
 });
 
 test("stringifyWithRaw() prints raw slices verbatim and everything else as JSON.stringify does", () => {
-  expect(stringifyWithRaw({ a: new RawJson('{ "n": 1.0 }'), b: [undefined, "x\n"], c: undefined })).toBe('{"a":{ "n": 1.0 },"b":[null,"x\\n"]}');
+  expect(stringifyWithRaw({ a: new RawJson('{ "n": 1.0 }'), b: [undefined, "x\n"], c: undefined })).toBe(
+    '{"a":{ "n": 1.0 },"b":[null,"x\\n"]}',
+  );
   fc.assert(
     fc.property(fc.jsonValue(), (value) => {
       expect(stringifyWithRaw(value)).toBe(JSON.stringify(value));

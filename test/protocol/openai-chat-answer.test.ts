@@ -14,7 +14,14 @@ describe("decoding a Chat stream", () => {
   test("reads text, finish, and usage with the cache taken out of the input", () => {
     const { choices, usage, id, ended } = answer("text.sse");
     expect(choices[0]).toMatchObject({ text: 'Привет, мир 😀\n"quoted"', finish: "stop", raw: "stop" });
-    expect(usage).toEqual({ input_tokens: 5, cache_read_tokens: 16, cache_write_5m_tokens: null, cache_write_1h_tokens: null, output_tokens: 9, reasoning_tokens: 4 });
+    expect(usage).toEqual({
+      input_tokens: 5,
+      cache_read_tokens: 16,
+      cache_write_5m_tokens: null,
+      cache_write_1h_tokens: null,
+      output_tokens: 9,
+      reasoning_tokens: 4,
+    });
     expect([id, ended]).toEqual(["chatcmpl-plyrum1", true]);
   });
 
@@ -59,8 +66,18 @@ describe("decoding a Chat stream", () => {
   });
 
   test("reads every dialect of reasoning once, with its signature", () => {
-    expect(answer("reasoning.sse").choices[0]).toMatchObject({ reasoning: "First, think.", signatures: ["c2ln"], text: "Answer", order: ["reasoning", "text"] });
-    expect(answer("reasoning.sse").usage).toMatchObject({ input_tokens: 8, cache_read_tokens: 0, cache_write_5m_tokens: 4, reasoning_tokens: 20 });
+    expect(answer("reasoning.sse").choices[0]).toMatchObject({
+      reasoning: "First, think.",
+      signatures: ["c2ln"],
+      text: "Answer",
+      order: ["reasoning", "text"],
+    });
+    expect(answer("reasoning.sse").usage).toMatchObject({
+      input_tokens: 8,
+      cache_read_tokens: 0,
+      cache_write_5m_tokens: 4,
+      reasoning_tokens: 20,
+    });
     expect(answer("reasoning-content.sse").choices[0]).toMatchObject({ reasoning: "hm yes", text: "42" });
     expect(answer("reasoning-content.sse").usage).toMatchObject({ input_tokens: 4, cache_read_tokens: 6, output_tokens: 12 });
     expect(answer("thinking-parts.sse").choices[0]).toMatchObject({ reasoning: "Let me think", text: "Done" });
@@ -90,12 +107,21 @@ describe("decoding a Chat stream", () => {
   });
 
   test("takes the last usage for final when no finish reason ever came but [DONE] did", () => {
-    const text = 'data: {"id":"x","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}],"usage":{"prompt_tokens":3,"completion_tokens":1}}\n\ndata: [DONE]\n\n';
-    expect(summarise(decodeStream(openaiChat, [Buffer.from(text)]))).toMatchObject({ usageFinal: true, ended: true, usage: { output_tokens: 1 } });
+    const text =
+      'data: {"id":"x","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}],"usage":{"prompt_tokens":3,"completion_tokens":1}}\n\ndata: [DONE]\n\n';
+    expect(summarise(decodeStream(openaiChat, [Buffer.from(text)]))).toMatchObject({
+      usageFinal: true,
+      ended: true,
+      usage: { output_tokens: 1 },
+    });
   });
 
   test("finds usage in x_groq", () => {
-    expect(answer("groq-usage.sse")).toMatchObject({ usageFinal: true, usage: { input_tokens: 30, output_tokens: 2 }, choices: { 0: { finish: "length" } } });
+    expect(answer("groq-usage.sse")).toMatchObject({
+      usageFinal: true,
+      usage: { input_tokens: 30, output_tokens: 2 },
+      choices: { 0: { finish: "length" } },
+    });
   });
 
   test("reads the API's first form of calls, with an id of ours", () => {
@@ -120,7 +146,10 @@ describe("decoding a Chat stream", () => {
       const bytes = body("openai-chat", name);
       const events = decodeStream(openaiChat, [bytes]);
       const check = createGrammarChecker();
-      expect(events.map(check).filter((fault) => fault !== null), name).toEqual([]);
+      expect(
+        events.map(check).filter((fault) => fault !== null),
+        name,
+      ).toEqual([]);
       expect(["end", "error"]).toContain(events.at(-1)?.type);
       expect(decodeStream(openaiChat, singleBytes(bytes)), name).toEqual(events);
       for (let place = 1; place < bytes.length; place += 7) expect(decodeStream(openaiChat, cut(bytes, [place]))).toEqual(events);
@@ -139,7 +168,11 @@ describe("decoding a Chat stream", () => {
 
 describe("reading a whole Chat answer", () => {
   test("gives the events its stream would give", () => {
-    expect(unary("text.json")).toMatchObject({ choices: { 0: { text: "Привет", finish: "stop" } }, usage: { input_tokens: 5, cache_read_tokens: 16 }, ended: true });
+    expect(unary("text.json")).toMatchObject({
+      choices: { 0: { text: "Привет", finish: "stop" } },
+      usage: { input_tokens: 5, cache_read_tokens: 16 },
+      ended: true,
+    });
     expect(unary("reasoning.json").choices[0]).toMatchObject({ reasoning: "because", text: "so", finish: "length" });
   });
 
@@ -153,12 +186,19 @@ describe("reading a whole Chat answer", () => {
   });
 
   test("does not take members printed empty for calls", () => {
-    expect(unary("empty-members.json").choices[0]).toMatchObject({ calls: [{ id: "toolu_1", name: "weather", args: '{"city":"Lima"}' }], finish: "tool-calls", raw: "" });
+    expect(unary("empty-members.json").choices[0]).toMatchObject({
+      calls: [{ id: "toolu_1", name: "weather", args: '{"city":"Lima"}' }],
+      finish: "tool-calls",
+      raw: "",
+    });
   });
 
   test("turns an error sent with status 200, and a body that is no answer, into an error", () => {
     const [event] = openaiChat.parseResponse(body("openai-chat", "error-in-200.json").toString(), {});
-    expect(event).toMatchObject({ type: "error", error: { code: "upstream_rejected", status: 400, param: "prompt", upstream_code: "content_filter" } });
+    expect(event).toMatchObject({
+      type: "error",
+      error: { code: "upstream_rejected", status: 400, param: "prompt", upstream_code: "content_filter" },
+    });
     for (const text of ["<html>oops</html>", "", "[]", "null", '{"choices":[]}', '{"detail":"no"}']) {
       expect(openaiChat.parseResponse(text, {}).at(-1), text).toMatchObject({ type: "error" });
     }
@@ -167,18 +207,50 @@ describe("reading a whole Chat answer", () => {
 
 describe("usage", () => {
   test("excludes reasoning or cache only where the provider is declared to leave it out, and the figures agree", () => {
-    const xai = { prompt_tokens: 291, completion_tokens: 26, total_tokens: 506, prompt_tokens_details: { cached_tokens: 244 }, completion_tokens_details: { reasoning_tokens: 189 } };
-    expect(readUsage(xai, { outputExcludesReasoning: true, inputExcludesCache: true })).toMatchObject({ usage: { input_tokens: 47, output_tokens: 215, reasoning_tokens: 189 }, anomaly: null });
-    expect(readUsage({ prompt_tokens: 10, completion_tokens: 5, prompt_tokens_details: { cached_tokens: 90 } }, { inputExcludesCache: true })?.usage).toMatchObject({ input_tokens: 10, cache_read_tokens: 90 });
-    expect(readUsage({ prompt_tokens: 10, completion_tokens: 30, total_tokens: 40, completion_tokens_details: { reasoning_tokens: 20 } }, { outputExcludesReasoning: true })?.usage.output_tokens).toBe(30);
+    const xai = {
+      prompt_tokens: 291,
+      completion_tokens: 26,
+      total_tokens: 506,
+      prompt_tokens_details: { cached_tokens: 244 },
+      completion_tokens_details: { reasoning_tokens: 189 },
+    };
+    expect(readUsage(xai, { outputExcludesReasoning: true, inputExcludesCache: true })).toMatchObject({
+      usage: { input_tokens: 47, output_tokens: 215, reasoning_tokens: 189 },
+      anomaly: null,
+    });
+    expect(
+      readUsage({ prompt_tokens: 10, completion_tokens: 5, prompt_tokens_details: { cached_tokens: 90 } }, { inputExcludesCache: true })
+        ?.usage,
+    ).toMatchObject({ input_tokens: 10, cache_read_tokens: 90 });
+    expect(
+      readUsage(
+        { prompt_tokens: 10, completion_tokens: 30, total_tokens: 40, completion_tokens_details: { reasoning_tokens: 20 } },
+        { outputExcludesReasoning: true },
+      )?.usage.output_tokens,
+    ).toBe(30);
   });
 
   test.each([
-    [{ prompt_tokens: 5, completion_tokens: 3, prompt_tokens_details: { cached_tokens: 9 } }, { input_tokens: 0, cache_read_tokens: 9, output_tokens: 3 }],
-    [{ prompt_tokens: 5, completion_tokens: 3, completion_tokens_details: { reasoning_tokens: 4 } }, { output_tokens: 3, reasoning_tokens: 3 }],
-    [{ prompt_tokens: -5, completion_tokens: 1.5 }, { input_tokens: null, output_tokens: null }],
-    [{ prompt_tokens: "many", completion_tokens: 2 }, { input_tokens: null, output_tokens: 2 }],
-    [{ prompt_tokens: 66, completion_tokens: 6, total_tokens: 100 }, { input_tokens: 66, output_tokens: 34 }],
+    [
+      { prompt_tokens: 5, completion_tokens: 3, prompt_tokens_details: { cached_tokens: 9 } },
+      { input_tokens: 0, cache_read_tokens: 9, output_tokens: 3 },
+    ],
+    [
+      { prompt_tokens: 5, completion_tokens: 3, completion_tokens_details: { reasoning_tokens: 4 } },
+      { output_tokens: 3, reasoning_tokens: 3 },
+    ],
+    [
+      { prompt_tokens: -5, completion_tokens: 1.5 },
+      { input_tokens: null, output_tokens: null },
+    ],
+    [
+      { prompt_tokens: "many", completion_tokens: 2 },
+      { input_tokens: null, output_tokens: 2 },
+    ],
+    [
+      { prompt_tokens: 66, completion_tokens: 6, total_tokens: 100 },
+      { input_tokens: 66, output_tokens: 34 },
+    ],
   ])("clamps and names absurd figures: %j", (given, expected) => {
     const read = readUsage(given, {});
     expect(read?.usage).toMatchObject(expected);
@@ -187,8 +259,24 @@ describe("usage", () => {
 
   test("stays unknown when nothing was counted, and is never rendered as zero", () => {
     expect(readUsage({}, {})).toBeNull();
-    expect(readUsage({ prompt_tokens: 0, completion_tokens: 0 }, {})?.usage).toMatchObject({ input_tokens: 0, output_tokens: 0, cache_read_tokens: null });
-    expect(renderUsage({ input_tokens: 3, output_tokens: null, cache_read_tokens: null, cache_write_5m_tokens: null, cache_write_1h_tokens: null, reasoning_tokens: null }, 5)).toBeNull();
+    expect(readUsage({ prompt_tokens: 0, completion_tokens: 0 }, {})?.usage).toMatchObject({
+      input_tokens: 0,
+      output_tokens: 0,
+      cache_read_tokens: null,
+    });
+    expect(
+      renderUsage(
+        {
+          input_tokens: 3,
+          output_tokens: null,
+          cache_read_tokens: null,
+          cache_write_5m_tokens: null,
+          cache_write_1h_tokens: null,
+          reasoning_tokens: null,
+        },
+        5,
+      ),
+    ).toBeNull();
   });
 });
 
@@ -219,16 +307,21 @@ describe("encoding for a Chat caller", () => {
       if (events.at(-1)?.type !== "end") continue;
       const again = summarise(openaiChat.parseResponse(openaiChat.renderResponse(events, context()), {}));
       const first = summarise(events);
-      expect(Object.values(again.choices).map((choice) => [choice.text, choice.refusal, choice.reasoning, choice.calls, choice.finish]), name).toEqual(
-        Object.values(first.choices).map((choice) => [choice.text, choice.refusal, choice.reasoning, choice.calls, choice.finish]),
-      );
+      expect(
+        Object.values(again.choices).map((choice) => [choice.text, choice.refusal, choice.reasoning, choice.calls, choice.finish]),
+        name,
+      ).toEqual(Object.values(first.choices).map((choice) => [choice.text, choice.refusal, choice.reasoning, choice.calls, choice.finish]));
       expect(again.usage, name).toEqual(first.usage);
     }
   });
 
   test("shows usage only to a caller that asked, with the cost inside, before [DONE]", () => {
     const text = encode(stream("text.sse"), { costMicroRub: () => 123 });
-    expect(text.endsWith('"usage":{"prompt_tokens":21,"completion_tokens":9,"total_tokens":30,"prompt_tokens_details":{"cached_tokens":16},"completion_tokens_details":{"reasoning_tokens":4},"cost_micro_rub":123}}\n\ndata: [DONE]\n\n')).toBe(true);
+    expect(
+      text.endsWith(
+        '"usage":{"prompt_tokens":21,"completion_tokens":9,"total_tokens":30,"prompt_tokens_details":{"cached_tokens":16},"completion_tokens_details":{"reasoning_tokens":4},"cost_micro_rub":123}}\n\ndata: [DONE]\n\n',
+      ),
+    ).toBe(true);
     expect(encode(stream("text.sse"), { wantsStreamUsage: false })).not.toContain("usage");
     expect(encode(stream("legacy-function.sse"))).not.toContain("usage");
   });
@@ -240,10 +333,19 @@ describe("encoding for a Chat caller", () => {
       { type: "finish", choice: 0, unified: "tool-calls", raw: "tool_use", stopSequence: null, detailsJson: null },
       { type: "end" },
     ];
-    expect(summarise(decodeStream(openaiChat, [Buffer.from(encode(events))])).choices[0]?.calls).toEqual([{ id: "t", name: "now", args: "{}" }]);
-    const empty: CanonicalEvent[] = [{ type: "finish", choice: 0, unified: "stop", raw: "end_turn", stopSequence: null, detailsJson: null }, { type: "end" }];
+    expect(summarise(decodeStream(openaiChat, [Buffer.from(encode(events))])).choices[0]?.calls).toEqual([
+      { id: "t", name: "now", args: "{}" },
+    ]);
+    const empty: CanonicalEvent[] = [
+      { type: "finish", choice: 0, unified: "stop", raw: "end_turn", stopSequence: null, detailsJson: null },
+      { type: "end" },
+    ];
     expect(encode(empty)).toContain('"delta":{"role":"assistant","content":""}');
-    expect(JSON.parse(openaiChat.renderResponse(empty, context()))).toMatchObject({ id: "ours-1", model: "our-model", choices: [{ message: { role: "assistant", content: "" }, finish_reason: "stop" }] });
+    expect(JSON.parse(openaiChat.renderResponse(empty, context()))).toMatchObject({
+      id: "ours-1",
+      model: "our-model",
+      choices: [{ message: { role: "assistant", content: "" }, finish_reason: "stop" }],
+    });
   });
 
   test("writes nothing after the end, and no terminator after an error", () => {

@@ -11,7 +11,8 @@ function parse(body: unknown): CanonicalRequest {
 }
 
 const user = { role: "user", content: "hi" };
-const weather = '{"type":"function","function":{"name":"weather","description":"d","parameters":{ "type":"object", "max": 1.0, "big": 9007199254740993 },"strict":true}}';
+const weather =
+  '{"type":"function","function":{"name":"weather","description":"d","parameters":{ "type":"object", "max": 1.0, "big": 9007199254740993 },"strict":true}}';
 
 describe("parsing a caller's request", () => {
   test("reads every role and part", () => {
@@ -32,7 +33,12 @@ describe("parsing a caller's request", () => {
             { type: "video_url", video_url: { url: "https://x.test/v" } },
           ],
         },
-        { role: "assistant", content: null, reasoning_content: "hm", tool_calls: [{ id: "c1", type: "function", function: { name: "weather", arguments: '{"n":1.0}' } }] },
+        {
+          role: "assistant",
+          content: null,
+          reasoning_content: "hm",
+          tool_calls: [{ id: "c1", type: "function", function: { name: "weather", arguments: '{"n":1.0}' } }],
+        },
         { role: "tool", tool_call_id: "c1", content: "sunny" },
       ],
     });
@@ -53,7 +59,9 @@ describe("parsing a caller's request", () => {
       { type: "reasoning", kind: "raw", text: "hm", signature: null, data: null },
       { type: "tool-call", id: "c1", name: "weather", argumentsText: '{"n":1.0}', cache: null },
     ]);
-    expect(request.turns[4]?.blocks).toMatchObject([{ type: "tool-result", callId: "c1", content: [{ type: "text", text: "sunny" }], isError: null }]);
+    expect(request.turns[4]?.blocks).toMatchObject([
+      { type: "tool-result", callId: "c1", content: [{ type: "text", text: "sunny" }], isError: null },
+    ]);
   });
 
   test("keeps tool schemas as the caller's own text and reads the controls", () => {
@@ -79,8 +87,21 @@ describe("parsing a caller's request", () => {
   });
 
   test("leaves what only this protocol knows in rest, by its own name", () => {
-    const request = parse({ model: "m", messages: [user], tool_choice: { type: "allowed_tools", mode: "auto" }, tools: [{ type: "custom", custom: { name: "x" } }], logprobs: true, vendor_field: { a: 1 }, seed: null });
-    expect(request.rest).toEqual({ tool_choice: { type: "allowed_tools", mode: "auto" }, "tools.0": { type: "custom", custom: { name: "x" } }, logprobs: true, vendor_field: { a: 1 } });
+    const request = parse({
+      model: "m",
+      messages: [user],
+      tool_choice: { type: "allowed_tools", mode: "auto" },
+      tools: [{ type: "custom", custom: { name: "x" } }],
+      logprobs: true,
+      vendor_field: { a: 1 },
+      seed: null,
+    });
+    expect(request.rest).toEqual({
+      tool_choice: { type: "allowed_tools", mode: "auto" },
+      "tools.0": { type: "custom", custom: { name: "x" } },
+      logprobs: true,
+      vendor_field: { a: 1 },
+    });
   });
 
   test.each<[string, unknown, string | null]>([
@@ -93,12 +114,32 @@ describe("parsing a caller's request", () => {
     ["a content of a wrong type", { model: "m", messages: [{ role: "user", content: 5 }] }, "messages.0.content"],
     ["a user without content", { model: "m", messages: [{ role: "user", content: null }] }, "messages.0.content"],
     ["a text part without text", { model: "m", messages: [{ role: "user", content: [{ type: "text" }] }] }, "messages.0.content.0.text"],
-    ["an image without address", { model: "m", messages: [{ role: "user", content: [{ type: "image_url" }] }] }, "messages.0.content.0.image_url"],
-    ["a data address that is none", { model: "m", messages: [{ role: "user", content: [{ type: "image_url", image_url: { url: "data:image/png,xx" } }] }] }, "messages.0.content.0.image_url.url"],
+    [
+      "an image without address",
+      { model: "m", messages: [{ role: "user", content: [{ type: "image_url" }] }] },
+      "messages.0.content.0.image_url",
+    ],
+    [
+      "a data address that is none",
+      { model: "m", messages: [{ role: "user", content: [{ type: "image_url", image_url: { url: "data:image/png,xx" } }] }] },
+      "messages.0.content.0.image_url.url",
+    ],
     ["a tool message without call id", { model: "m", messages: [{ role: "tool", content: "x" }] }, "messages.0.tool_call_id"],
-    ["a call without id", { model: "m", messages: [{ role: "assistant", tool_calls: [{ type: "function", function: { name: "a", arguments: "" } }] }] }, "messages.0.tool_calls.0.id"],
-    ["a call without function", { model: "m", messages: [{ role: "assistant", tool_calls: [{ id: "1", type: "function" }] }] }, "messages.0.tool_calls.0.function"],
-    ["arguments that are no text", { model: "m", messages: [{ role: "assistant", tool_calls: [{ id: "1", function: { name: "a", arguments: {} } }] }] }, "messages.0.tool_calls.0.function.arguments"],
+    [
+      "a call without id",
+      { model: "m", messages: [{ role: "assistant", tool_calls: [{ type: "function", function: { name: "a", arguments: "" } }] }] },
+      "messages.0.tool_calls.0.id",
+    ],
+    [
+      "a call without function",
+      { model: "m", messages: [{ role: "assistant", tool_calls: [{ id: "1", type: "function" }] }] },
+      "messages.0.tool_calls.0.function",
+    ],
+    [
+      "arguments that are no text",
+      { model: "m", messages: [{ role: "assistant", tool_calls: [{ id: "1", function: { name: "a", arguments: {} } }] }] },
+      "messages.0.tool_calls.0.function.arguments",
+    ],
     ["a cap of zero", { model: "m", messages: [user], max_tokens: 0 }, "max_tokens"],
     ["a negative cap", { model: "m", messages: [user], max_completion_tokens: -1 }, "max_completion_tokens"],
     ["a fractional cap", { model: "m", messages: [user], max_tokens: 1.5 }, "max_tokens"],
@@ -109,7 +150,10 @@ describe("parsing a caller's request", () => {
     ["a function tool without function", { model: "m", messages: [user], tools: [{ type: "function" }] }, "tools.0.function"],
     ["no object at all", [1], null],
   ])("refuses %s and names the field", (_name, body, param) => {
-    expect(openaiChat.parseRequest(JSON.stringify(body))).toMatchObject({ ok: false, error: { code: "invalid_request", status: 400, param } });
+    expect(openaiChat.parseRequest(JSON.stringify(body))).toMatchObject({
+      ok: false,
+      error: { code: "invalid_request", status: 400, param },
+    });
   });
 
   test("refuses text that is no JSON, or nests without end", () => {
@@ -119,7 +163,9 @@ describe("parsing a caller's request", () => {
   });
 
   test("measures what the model will read", () => {
-    const request = parse(`{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"héllo"},{"type":"image_url","image_url":{"url":"https://x.test/a"}},{"type":"file","file":{"file_data":"AAAA"}},{"type":"file","file":{"file_id":"f"}}]}],"tools":[${weather}],"metadata":{"a":"long long"}}`);
+    const request = parse(
+      `{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"héllo"},{"type":"image_url","image_url":{"url":"https://x.test/a"}},{"type":"file","file":{"file_data":"AAAA"}},{"type":"file","file":{"file_id":"f"}}]}],"tools":[${weather}],"metadata":{"a":"long long"}}`,
+    );
     expect(measurePrompt(request)).toEqual({ text_bytes: 7 + 7 + 1 + 56, blocks: 1 + 4 + 1, images: 1, file_bytes: 3, files_unsized: 1 });
   });
 });
@@ -128,7 +174,11 @@ describe("rendering for a provider", () => {
   const base: CanonicalRequest = { ...parse({ model: "m", messages: [user] }), protocol: "anthropic-messages" };
   const turn = (role: Turn["role"], ...blocks: Block[]): Turn => ({ role, name: null, blocks });
   const text = (value: string): Block => ({ type: "text", text: value, cache: null });
-  const render = (changes: Partial<CanonicalRequest>, quirks: Quirks = {}, maxOutputTokens = 0): { body: Record<string, unknown>; text: string; losses: string[] } => {
+  const render = (
+    changes: Partial<CanonicalRequest>,
+    quirks: Quirks = {},
+    maxOutputTokens = 0,
+  ): { body: Record<string, unknown>; text: string; losses: string[] } => {
     const rendered = openaiChat.renderRequest({ ...base, ...changes }, { model: "upstream-model", quirks, maxOutputTokens });
     const losses = rendered.losses.map((loss) => `${loss.class} ${loss.path}${loss.note === null ? "" : ` ${loss.note}`}`);
     return { body: JSON.parse(rendered.body) as Record<string, unknown>, text: rendered.body, losses };
@@ -138,30 +188,82 @@ describe("rendering for a provider", () => {
     const image: Block = { type: "image", source: { kind: "base64", mediaType: "image/png", data: "AA" }, detail: null, cache: null };
     const { body, losses } = render({
       turns: [
-        turn("assistant", text("calling"), { type: "tool-call", id: "a", name: "f", argumentsText: '{"n":1.0}', cache: null }, { type: "tool-call", id: "b", name: "g", argumentsText: "", cache: null }),
-        turn("user", { type: "tool-result", callId: "a", name: null, content: [text("one"), image], isError: false, cache: null }, { type: "tool-result", callId: "b", name: null, content: [text("bad")], isError: true, cache: null }, text("go on")),
+        turn(
+          "assistant",
+          text("calling"),
+          { type: "tool-call", id: "a", name: "f", argumentsText: '{"n":1.0}', cache: null },
+          { type: "tool-call", id: "b", name: "g", argumentsText: "", cache: null },
+        ),
+        turn(
+          "user",
+          { type: "tool-result", callId: "a", name: null, content: [text("one"), image], isError: false, cache: null },
+          { type: "tool-result", callId: "b", name: null, content: [text("bad")], isError: true, cache: null },
+          text("go on"),
+        ),
       ],
     });
     expect(body["messages"]).toEqual([
-      { role: "assistant", content: "calling", tool_calls: [{ id: "a", type: "function", function: { name: "f", arguments: '{"n":1.0}' } }, { id: "b", type: "function", function: { name: "g", arguments: "{}" } }] },
+      {
+        role: "assistant",
+        content: "calling",
+        tool_calls: [
+          { id: "a", type: "function", function: { name: "f", arguments: '{"n":1.0}' } },
+          { id: "b", type: "function", function: { name: "g", arguments: "{}" } },
+        ],
+      },
       { role: "tool", tool_call_id: "a", content: "one" },
-      { role: "tool", tool_call_id: "b", content: [{ type: "text", text: "Error:" }, { type: "text", text: "bad" }] },
-      { role: "user", content: [{ type: "text", text: "Output of tool call a:" }, { type: "image_url", image_url: { url: "data:image/png;base64,AA" } }, { type: "text", text: "go on" }] },
+      {
+        role: "tool",
+        tool_call_id: "b",
+        content: [
+          { type: "text", text: "Error:" },
+          { type: "text", text: "bad" },
+        ],
+      },
+      {
+        role: "user",
+        content: [
+          { type: "text", text: "Output of tool call a:" },
+          { type: "image_url", image_url: { url: "data:image/png;base64,AA" } },
+          { type: "text", text: "go on" },
+        ],
+      },
     ]);
-    expect(losses).toEqual(["approximation tool_result.image moved to a user message", "approximation tool_result.is_error prefixed with Error:"]);
+    expect(losses).toEqual([
+      "approximation tool_result.image moved to a user message",
+      "approximation tool_result.is_error prefixed with Error:",
+    ]);
   });
 
   test("sends reasoning back only in a provider's declared field, and names the lost signature", () => {
     const turns = [turn("assistant", { type: "reasoning", kind: "raw", text: "hm", signature: "sig", data: null }, text("yes"))];
-    expect(render({ turns })).toMatchObject({ body: { messages: [{ role: "assistant", content: "yes" }] }, losses: ["hint thinking.signature", "hint thinking"] });
-    expect(render({ turns }, { reasoningField: "reasoning" }).body["messages"]).toEqual([{ role: "assistant", content: "yes", reasoning: "hm" }]);
-    expect(render({ turns }, { reasoningField: "content-chunks" }).body["messages"]).toEqual([{ role: "assistant", content: [{ type: "thinking", thinking: [{ type: "text", text: "hm" }] }, { type: "text", text: "yes" }] }]);
+    expect(render({ turns })).toMatchObject({
+      body: { messages: [{ role: "assistant", content: "yes" }] },
+      losses: ["hint thinking.signature", "hint thinking"],
+    });
+    expect(render({ turns }, { reasoningField: "reasoning" }).body["messages"]).toEqual([
+      { role: "assistant", content: "yes", reasoning: "hm" },
+    ]);
+    expect(render({ turns }, { reasoningField: "content-chunks" }).body["messages"]).toEqual([
+      {
+        role: "assistant",
+        content: [
+          { type: "thinking", thinking: [{ type: "text", text: "hm" }] },
+          { type: "text", text: "yes" },
+        ],
+      },
+    ]);
   });
 
   test("classifies what Chat cannot carry", () => {
     const { losses } = render({
       turns: [
-        turn("user", { type: "opaque", protocol: "anthropic-messages", kind: "search_result", json: "{}" }, { type: "text", text: "x", cache: { ttl: null } }, { type: "image", source: { kind: "file", id: "f" }, detail: null, cache: null }),
+        turn(
+          "user",
+          { type: "opaque", protocol: "anthropic-messages", kind: "search_result", json: "{}" },
+          { type: "text", text: "x", cache: { ttl: null } },
+          { type: "image", source: { kind: "file", id: "f" }, detail: null, cache: null },
+        ),
         turn("assistant", { type: "tool-call", id: "a", name: "f", argumentsText: "{}", cache: null }, text("after")),
       ],
       topK: 5,
@@ -199,7 +301,9 @@ describe("rendering for a provider", () => {
     expect(render({}, {}, 500).body).toMatchObject({ max_tokens: 500 });
     expect(render({ stream: true }).body).toMatchObject({ stream: true, stream_options: { include_usage: true } });
     expect(render({ stream: true }, { streamOptions: false }).body).not.toHaveProperty("stream_options");
-    expect(render({ turns: [turn("developer", text("d"))] }, { developerRole: false }).body["messages"]).toEqual([{ role: "system", content: "d" }]);
+    expect(render({ turns: [turn("developer", text("d"))] }, { developerRole: false }).body["messages"]).toEqual([
+      { role: "system", content: "d" },
+    ]);
     expect(render({ turns: [turn("developer", text("d"))] }).body["messages"]).toEqual([{ role: "developer", content: "d" }]);
     expect(render({ user: "u" }, { refusedFields: ["user"] })).toMatchObject({ losses: ["hint user"] });
     expect(render({ user: "u" }, { refusedFields: ["user"] }).body).not.toHaveProperty("user");
@@ -213,7 +317,10 @@ describe("rendering for a provider", () => {
       turn("assistant", { type: "tool-call", id, name: "f", argumentsText: "{}", cache: null }),
       turn("tool", { type: "tool-result", callId: id, name: null, content: [text("r")], isError: null, cache: null }),
     ]);
-    const messages = render({ turns }, { toolIdPattern: "nine-alphanumeric" }).body["messages"] as { tool_calls?: { id: string }[]; tool_call_id?: string }[];
+    const messages = render({ turns }, { toolIdPattern: "nine-alphanumeric" }).body["messages"] as {
+      tool_calls?: { id: string }[];
+      tool_call_id?: string;
+    }[];
     const called = messages.flatMap((message) => message.tool_calls ?? []).map((call) => call.id);
     expect(called.every((id) => /^[a-z0-9]{9}$/.test(id))).toBe(true);
     expect(new Set(called).size).toBe(500);
@@ -222,12 +329,29 @@ describe("rendering for a provider", () => {
 
   test("prints schemas as their own text", () => {
     const schemaText = '{ "max": 1.0, "big": 9007199254740993 }';
-    const rendered = render({ tools: [{ name: "t", description: null, schemaText, strict: null, cache: null }], responseFormat: { kind: "json-schema", name: null, schemaText, strict: true } });
+    const rendered = render({
+      tools: [{ name: "t", description: null, schemaText, strict: null, cache: null }],
+      responseFormat: { kind: "json-schema", name: null, schemaText, strict: true },
+    });
     expect(rendered.text.split(schemaText)).toHaveLength(3);
   });
 
   test("carries a Chat caller's request through the hub without loss", () => {
-    const source = { model: "m", messages: [{ role: "user", content: [{ type: "video_url", video_url: { url: "v" } }, { type: "text", text: "t", cache_control: { type: "ephemeral" } }] }], tools: [{ type: "web_search" }], seed: 1, vendor: { a: [1] } };
+    const source = {
+      model: "m",
+      messages: [
+        {
+          role: "user",
+          content: [
+            { type: "video_url", video_url: { url: "v" } },
+            { type: "text", text: "t", cache_control: { type: "ephemeral" } },
+          ],
+        },
+      ],
+      tools: [{ type: "web_search" }],
+      seed: 1,
+      vendor: { a: [1] },
+    };
     const rendered = openaiChat.renderRequest(parse(source), { model: "m", quirks: {}, maxOutputTokens: 0 });
     expect(rendered.losses).toEqual([]);
     expect(JSON.parse(rendered.body)).toEqual(source);
@@ -249,7 +373,9 @@ describe("splicing the caller's own body", () => {
     const asked = body(',"stream":true,"stream_options":{"include_obfuscation":false}');
     expect(splice(asked)).toContain('"stream_options":{"include_obfuscation":false,"include_usage":true}');
     expect(splice(body(',"stream":true,"stream_options":null'))).toContain('"stream_options":{"include_usage":true}');
-    expect(splice(body(',"stream":true,"stream_options":{ "include_usage": false }'))).toContain('"stream_options":{ "include_usage": true }');
+    expect(splice(body(',"stream":true,"stream_options":{ "include_usage": false }'))).toContain(
+      '"stream_options":{ "include_usage": true }',
+    );
     const already = body(',"stream":true,"stream_options":{"include_usage":true}');
     expect(splice(already)).toBe(already.replace('"alias"', '"real"'));
     expect(splice(streamed, { streamOptions: false })).not.toContain("stream_options");
@@ -261,6 +387,8 @@ describe("splicing the caller's own body", () => {
   });
 
   test("takes out fields the provider is declared to refuse", () => {
-    expect(splice(body(',"logit_bias":{"5":1}'), { refusedFields: ["logit_bias"] })).toBe(body("").replace('"alias"', '"real"').replace(" , ", ","));
+    expect(splice(body(',"logit_bias":{"5":1}'), { refusedFields: ["logit_bias"] })).toBe(
+      body("").replace('"alias"', '"real"').replace(" , ", ","),
+    );
   });
 });

@@ -14,7 +14,13 @@ function client(status: number, contentType: string, text: string): OpenAI {
 const request = { model: "m", messages: [{ role: "user" as const, content: "x" }] };
 
 function translated(name: string): string {
-  const relay = createRelay({ upstream: { ...openaiChat, id: "anthropic-messages" }, caller: openaiChat, quirks: {}, context: context({ costMicroRub: () => 5 }), requestId: "r" });
+  const relay = createRelay({
+    upstream: { ...openaiChat, id: "anthropic-messages" },
+    caller: openaiChat,
+    quirks: {},
+    context: context({ costMicroRub: () => 5 }),
+    requestId: "r",
+  });
   return Buffer.concat([Buffer.from(relay.push(body("openai-chat", name))), Buffer.from(relay.end(null))]).toString();
 }
 
@@ -30,8 +36,12 @@ test("the official client reads a translated stream: text, reasoning, usage and 
 });
 
 test("the official client puts translated parallel calls together", async () => {
-  const final = await client(200, "text/event-stream", translated("tools-streamed.sse")).chat.completions.stream(request).finalChatCompletion();
-  expect(final.choices[0]?.message.tool_calls?.map((call) => call.type === "function" && [call.id, call.function.name, call.function.arguments])).toEqual([
+  const final = await client(200, "text/event-stream", translated("tools-streamed.sse"))
+    .chat.completions.stream(request)
+    .finalChatCompletion();
+  expect(
+    final.choices[0]?.message.tool_calls?.map((call) => call.type === "function" && [call.id, call.function.name, call.function.arguments]),
+  ).toEqual([
     ["call_1", "search", '{"q":"plyrum"}'],
     ["call_2", "now", "{}"],
   ]);
@@ -41,7 +51,10 @@ test("the official client puts translated parallel calls together", async () => 
 test("the official client reads a folded answer", async () => {
   const events = decodeStream(openaiChat, [body("openai-chat", "text.sse")]);
   const completion = await client(200, "application/json", openaiChat.renderResponse(events, context())).chat.completions.create(request);
-  expect(completion).toMatchObject({ choices: [{ message: { content: 'Привет, мир 😀\n"quoted"' }, finish_reason: "stop" }], usage: { total_tokens: 30 } });
+  expect(completion).toMatchObject({
+    choices: [{ message: { content: 'Привет, мир 😀\n"quoted"' }, finish_reason: "stop" }],
+    usage: { total_tokens: 30 },
+  });
 });
 
 test("the official client throws at an error in the stream, and at an error body with our code", async () => {
@@ -52,5 +65,9 @@ test("the official client throws at an error in the stream, and at an error body
     })(),
   ).rejects.toThrow("ended before it was complete");
   const text = openaiChat.renderError(gatewayError("insufficient_balance", "Not enough.", {}), "r");
-  await expect(client(402, "application/json", text).chat.completions.create(request)).rejects.toMatchObject({ status: 402, code: "insufficient_balance", type: "insufficient_quota" });
+  await expect(client(402, "application/json", text).chat.completions.create(request)).rejects.toMatchObject({
+    status: 402,
+    code: "insufficient_balance",
+    type: "insufficient_quota",
+  });
 });

@@ -33,7 +33,14 @@ interface Passed {
 /** Bytes through the relay, same protocol on both sides, usage wanted and no cost: nothing may change. */
 function pass(recording: Recording, chunks: readonly Uint8Array[]): Passed {
   const protocol = PROTOCOLS[recording.protocol];
-  const relay = createRelay({ upstream: protocol, caller: protocol, quirks: quirksOf(recording), context: context(), requestId: "req_1", recordEvents: true });
+  const relay = createRelay({
+    upstream: protocol,
+    caller: protocol,
+    quirks: quirksOf(recording),
+    context: context(),
+    requestId: "req_1",
+    recordEvents: true,
+  });
   const output = Buffer.concat([...chunks.map((chunk) => Buffer.from(relay.push(chunk))), Buffer.from(relay.end(null))]);
   return { output, events: relay.takeEvents() };
 }
@@ -57,12 +64,21 @@ function expectReading(summary: AnswerSummary, reading: Reading): void {
   expect(choices[0]?.raw || null).toBe(reading.finish);
   if (summary.anomaly !== null) return;
   const { usage } = summary;
-  const prompt = usage.input_tokens === null ? null : usage.input_tokens + (usage.cache_read_tokens ?? 0) + (usage.cache_write_5m_tokens ?? 0) + (usage.cache_write_1h_tokens ?? 0);
+  const prompt =
+    usage.input_tokens === null
+      ? null
+      : usage.input_tokens + (usage.cache_read_tokens ?? 0) + (usage.cache_write_5m_tokens ?? 0) + (usage.cache_write_1h_tokens ?? 0);
   expect([prompt, usage.output_tokens]).toEqual([reading.promptTokens, reading.outputTokens]);
 }
 
 /** Finish reasons that one of the two formats has no word for, by the nearest it has. */
-const NEAREST: Readonly<Record<string, string>> = { "stop-sequence": "stop", pause: "stop", malformed: "stop", "context-full": "length", refusal: "content-filter" };
+const NEAREST: Readonly<Record<string, string>> = {
+  "stop-sequence": "stop",
+  pause: "stop",
+  malformed: "stop",
+  "context-full": "length",
+  refusal: "content-filter",
+};
 
 /** What must survive a trip through the other format: text, calls, their order, finish, usage. */
 function comparable(summary: AnswerSummary, ordered: boolean): unknown {
@@ -73,10 +89,17 @@ function comparable(summary: AnswerSummary, ordered: boolean): unknown {
     text: (choice?.text ?? "") + (choice?.refusal ?? ""),
     reasoning: choice?.reasoning ?? "",
     calls: (choice?.calls ?? []).map((call) => ({ ...call, args: normalArgs(call.args) })),
-    order: ordered ? joined(choice?.order.map((kind) => (kind === "refusal" ? "text" : kind)).filter((kind) => kind !== "reasoning") ?? []) : null,
+    order: ordered
+      ? joined(choice?.order.map((kind) => (kind === "refusal" ? "text" : kind)).filter((kind) => kind !== "reasoning") ?? [])
+      : null,
     // A refusal is told by the text's kind in one format and by the reason in the other.
     finish: choice?.refusal ? "any" : (NEAREST[finish] ?? finish),
-    usage: [usage.input_tokens, usage.cache_read_tokens ?? 0, (usage.cache_write_5m_tokens ?? 0) + (usage.cache_write_1h_tokens ?? 0), usage.output_tokens],
+    usage: [
+      usage.input_tokens,
+      usage.cache_read_tokens ?? 0,
+      (usage.cache_write_5m_tokens ?? 0) + (usage.cache_write_1h_tokens ?? 0),
+      usage.output_tokens,
+    ],
   };
 }
 
@@ -94,7 +117,13 @@ function framesOf(framer: Framer, chunks: readonly Uint8Array[]): Frame[] {
 }
 
 function sameFrames(one: readonly Frame[], other: readonly Frame[]): boolean {
-  return one.length === other.length && one.every((frame, index) => frame.data === other[index]?.data && frame.event === other[index]?.event && frame.bytes.length === other[index]?.bytes.length);
+  return (
+    one.length === other.length &&
+    one.every(
+      (frame, index) =>
+        frame.data === other[index]?.data && frame.event === other[index]?.event && frame.bytes.length === other[index]?.bytes.length,
+    )
+  );
 }
 
 /** Where to cut a long body: each event's edge and three bytes around it, as far as 200 places go, and 200 seeded ones. */
@@ -134,13 +163,19 @@ describe.each(streams)("stream $name", (recording) => {
   test("is the same however it is cut", () => {
     const frames = framesOf(protocol.createFramer(), [bytes]);
     expect(Buffer.concat(frames.map((frame) => frame.bytes)).equals(bytes)).toBe(true);
-    const everyByte = bytes.length < EVERY_BYTE_BELOW ? Array.from({ length: bytes.length - 1 }, (_, index) => index + 1) : placesOf(frames, bytes.length, 200);
+    const everyByte =
+      bytes.length < EVERY_BYTE_BELOW
+        ? Array.from({ length: bytes.length - 1 }, (_, index) => index + 1)
+        : placesOf(frames, bytes.length, 200);
     for (const place of everyByte) {
       if (!sameFrames(framesOf(protocol.createFramer(), cut(bytes, [place])), frames)) expect.fail(`cut at ${place}`);
     }
     counts.cuts += everyByte.length;
     const digest = JSON.stringify(whole.events);
-    const recordedChunks = recording.chunkLengths?.reduce<number[]>((places, length) => [...places, (places.at(-1) ?? 0) + length], []).filter((place) => place < bytes.length) ?? [];
+    const recordedChunks =
+      recording.chunkLengths
+        ?.reduce<number[]>((places, length) => [...places, (places.at(-1) ?? 0) + length], [])
+        .filter((place) => place < bytes.length) ?? [];
     const few = placesOf(frames, bytes.length, 200).filter((_, index) => index % 6 === 0);
     for (const chunks of [singleBytes(bytes), cut(bytes, recordedChunks), ...few.map((place) => cut(bytes, [place]))]) {
       const again = pass(recording, chunks);
@@ -194,7 +229,8 @@ describe.each(errors)("error $name", (recording) => {
     counts.errors += 1;
     const protocol = PROTOCOLS[recording.protocol];
     const error = protocol.parseError(recording.status, new Headers(), recording.bytes.toString());
-    const expected = [401, 402, 403].includes(recording.status) || recording.status === 500 ? 502 : recording.status === 529 ? 503 : recording.status;
+    const expected =
+      [401, 402, 403].includes(recording.status) || recording.status === 500 ? 502 : recording.status === 529 ? 503 : recording.status;
     expect(error.status).toBe(expected);
     if (expected < 500) expect(recording.bytes.toString().replaceAll("\\", "")).toContain(error.message.slice(0, 30).replaceAll('"', '"'));
     else expect(recording.bytes.toString()).not.toContain(error.message);
@@ -204,5 +240,7 @@ describe.each(errors)("error $name", (recording) => {
 afterAll(() => {
   const apart = streams.length + bodies.length - counts.translated;
   const where = recordingsFolder ?? "no recordings beside the repository; our own bodies only";
-  console.log(`recordings: ${counts.streams} streams (${counts.cuts} cuts), ${counts.bodies} bodies, ${counts.errors} errors, ${counts.translated} trips through the other format, ${apart} without one (broken off, in error, or several choices) (${where})`);
+  console.log(
+    `recordings: ${counts.streams} streams (${counts.cuts} cuts), ${counts.bodies} bodies, ${counts.errors} errors, ${counts.translated} trips through the other format, ${apart} without one (broken off, in error, or several choices) (${where})`,
+  );
 });

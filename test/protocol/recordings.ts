@@ -41,7 +41,17 @@ function recorded(root: string): Recording[] {
       const protocol = protocolIdSchema.safeParse(row.value.protocol);
       if (!protocol.success || !(protocol.data in PROTOCOLS)) return [];
       const { file, provider, stream, status, transport_chunk_lengths: lengths } = row.value;
-      return [{ name: file, protocol: protocol.data, provider, stream, status, bytes: readFileSync(join(root, file)), chunkLengths: lengths ?? null }];
+      return [
+        {
+          name: file,
+          protocol: protocol.data,
+          provider,
+          stream,
+          status,
+          bytes: readFileSync(join(root, file)),
+          chunkLengths: lengths ?? null,
+        },
+      ];
     });
 }
 

@@ -56,9 +56,15 @@ describe("the same protocol in and out", () => {
 
   test("puts the cost into the last usage object and changes nothing else", () => {
     const shown = { costMicroRub: (usage: { output_tokens: number | null }) => (usage.output_tokens ?? 0) * 100 };
-    expect(run(relay({}, shown), whole("text.sse"))).toBe(textOf("text.sse").replace('"reasoning_tokens":4}}', '"reasoning_tokens":4},"cost_micro_rub":900}'));
-    expect(run(relay({}, shown), whole("without-done.sse"))).toBe(textOf("without-done.sse").replace('"total_tokens":7}', '"total_tokens":7,"cost_micro_rub":300}'));
-    expect(run(relay({}, shown), whole("thinking-parts.sse"))).toBe(textOf("thinking-parts.sse").replace('"total_tokens":17}', '"total_tokens":17,"cost_micro_rub":800}'));
+    expect(run(relay({}, shown), whole("text.sse"))).toBe(
+      textOf("text.sse").replace('"reasoning_tokens":4}}', '"reasoning_tokens":4},"cost_micro_rub":900}'),
+    );
+    expect(run(relay({}, shown), whole("without-done.sse"))).toBe(
+      textOf("without-done.sse").replace('"total_tokens":7}', '"total_tokens":7,"cost_micro_rub":300}'),
+    );
+    expect(run(relay({}, shown), whole("thinking-parts.sse"))).toBe(
+      textOf("thinking-parts.sse").replace('"total_tokens":17}', '"total_tokens":17,"cost_micro_rub":800}'),
+    );
   });
 
   test("leaves the usage chunk out for a caller that did not ask, and only that chunk", () => {
@@ -101,7 +107,10 @@ describe("the same protocol in and out", () => {
   test("passes the upstream's own error as it is and remembers it", () => {
     const relayed = relay();
     expect(run(relayed, whole("error-event.sse"))).toBe(textOf("error-event.sse"));
-    expect(relayed.meter).toMatchObject({ ended: false, error: { code: "upstream_rejected", status: 400, message: "Tool call validation failed" } });
+    expect(relayed.meter).toMatchObject({
+      ended: false,
+      error: { code: "upstream_rejected", status: 400, message: "Tool call validation failed" },
+    });
   });
 
   test("forwards nothing after the terminator", () => {
@@ -167,7 +176,10 @@ describe("different protocols", () => {
   });
 
   test("turns an ill-formed sequence of events, or an exception in a decoder, into an error", () => {
-    const wrong: Protocol = { ...otherChat, createDecoder: () => ({ decode: () => [{ type: "text-delta", block: 7, text: "x" }], end: () => [] }) };
+    const wrong: Protocol = {
+      ...otherChat,
+      createDecoder: () => ({ decode: () => [{ type: "text-delta", block: 7, text: "x" }], end: () => [] }),
+    };
     const throwing: Protocol = {
       ...otherChat,
       createDecoder: () => ({
@@ -201,7 +213,10 @@ describe("relayUnary", () => {
   test("gives the same protocol its own text, with the cost in the usage object when there is one", () => {
     expect(relayUnary(options("text.json")).body).toBe(textOf("text.json"));
     const { body: priced, meter } = relayUnary(options("text.json", { context: context({ costMicroRub: () => 77 }) }));
-    expect(JSON.parse(priced)).toEqual({ ...(JSON.parse(textOf("text.json")) as object), usage: { ...(JSON.parse(textOf("text.json")) as { usage: object }).usage, cost_micro_rub: 77 } });
+    expect(JSON.parse(priced)).toEqual({
+      ...(JSON.parse(textOf("text.json")) as object),
+      usage: { ...(JSON.parse(textOf("text.json")) as { usage: object }).usage, cost_micro_rub: 77 },
+    });
     expect(priced).toContain('"n": 1.0');
     expect(meter).toMatchObject({ ended: true, usageFinal: true, finish: { unified: "stop" } });
   });
@@ -212,6 +227,9 @@ describe("relayUnary", () => {
   });
 
   test("gives an error and no body for an error sent with status 200", () => {
-    expect(relayUnary(options("error-in-200.json"))).toMatchObject({ body: "", meter: { error: { code: "upstream_rejected", status: 400 }, ended: false } });
+    expect(relayUnary(options("error-in-200.json"))).toMatchObject({
+      body: "",
+      meter: { error: { code: "upstream_rejected", status: 400 }, ended: false },
+    });
   });
 });

@@ -47,11 +47,22 @@ describe("createSseFramer", () => {
   });
 
   test("strips a byte order mark at the start and takes an unterminated last event", () => {
-    expect(plain(frames([encode(STREAMS[3] ?? "")])).map(({ data }) => data)).toEqual(["bom", "", null, null, null, "tail without an end 漢"]);
+    expect(plain(frames([encode(STREAMS[3] ?? "")])).map(({ data }) => data)).toEqual([
+      "bom",
+      "",
+      null,
+      null,
+      null,
+      "tail without an end 漢",
+    ]);
   });
 
   test("takes a field named error for an error, as the one runtime that ends its streams so means it", () => {
-    expect(plain(frames([encode(STREAMS[4] ?? "")]))[1]).toEqual({ text: 'error: {"message":"died"}\n\n', event: "error", data: '{"message":"died"}' });
+    expect(plain(frames([encode(STREAMS[4] ?? "")]))[1]).toEqual({
+      text: 'error: {"message":"died"}\n\n',
+      event: "error",
+      data: '{"message":"died"}',
+    });
   });
 
   test("gives the same frames for every cut in two and for single bytes, and loses no byte", () => {
@@ -65,7 +76,10 @@ describe("createSseFramer", () => {
   });
 
   test("gives the same frames for any chunking of any mix of lines and line ends", () => {
-    const line = fc.tuple(fc.constantFrom("data: x", "data:ж😀", ":c", "event: e", "", "error: no", "data"), fc.constantFrom("\n", "\r\n", "\r"));
+    const line = fc.tuple(
+      fc.constantFrom("data: x", "data:ж😀", ":c", "event: e", "", "error: no", "data"),
+      fc.constantFrom("\n", "\r\n", "\r"),
+    );
     fc.assert(
       fc.property(fc.array(line, { maxLength: 12 }), fc.array(fc.nat(), { maxLength: 8 }), (lines, places) => {
         const bytes = encode(lines.map(([text, end]) => text + end).join(""));

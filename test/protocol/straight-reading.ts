@@ -29,7 +29,11 @@ function payloads(text: string): { event: string | null; data: string }[] {
     .split(/\r?\n\r?\n/)
     .map((block) => {
       const lines = block.split(/\r?\n/);
-      const event = lines.find((line) => line.startsWith("event:"))?.slice(6).trim() ?? null;
+      const event =
+        lines
+          .find((line) => line.startsWith("event:"))
+          ?.slice(6)
+          .trim() ?? null;
       const data = lines.filter((line) => line.startsWith("data:")).map((line) => line.slice(5).trimStart());
       return { event, data: data.join("\n") };
     })
@@ -42,19 +46,29 @@ function emptyReading(): Reading {
 
 function contentText(content: Json): string {
   if (typeof content === "string") return content;
-  return Array.isArray(content) ? content.filter((part: Json) => part.type === "text").map((part: Json) => part.text).join("") : "";
+  return Array.isArray(content)
+    ? content
+        .filter((part: Json) => part.type === "text")
+        .map((part: Json) => part.text)
+        .join("")
+    : "";
 }
 
 function thinkingText(content: Json): string {
   if (!Array.isArray(content)) return "";
-  return content.filter((part: Json) => part.type === "thinking").flatMap((part: Json) => part.thinking).map((part: Json) => part.text).join("");
+  return content
+    .filter((part: Json) => part.type === "thinking")
+    .flatMap((part: Json) => part.thinking)
+    .map((part: Json) => part.text)
+    .join("");
 }
 
 function readChatDelta(reading: Reading, choice: number, delta: Json, keys: Map<string, number>, whole: boolean): void {
   reading.texts[choice] = (reading.texts[choice] ?? "") + contentText(delta.content) + (delta.refusal ?? "");
   const details = (delta.reasoning_details ?? []).map((detail: Json) => detail.text ?? detail.summary ?? "").join("");
   reading.reasoning += details || delta.reasoning_content || delta.reasoning || thinkingText(delta.content);
-  const calls = delta.tool_calls ?? (delta.function_call?.name || delta.function_call?.arguments ? [{ index: 0, function: delta.function_call }] : []);
+  const calls =
+    delta.tool_calls ?? (delta.function_call?.name || delta.function_call?.arguments ? [{ index: 0, function: delta.function_call }] : []);
   for (const [position, call] of calls.entries()) {
     const key = whole ? `${choice}.${position}` : `${choice}.${call.index ?? call.id ?? [...keys.keys()].at(-1)?.slice(2) ?? 0}`;
     const custom = call.custom && !call.function?.name;
@@ -93,7 +107,8 @@ function readChat(documents: readonly Json[], whole: boolean, provider: string):
 
 function readAnthropicUsage(reading: Reading, counts: Record<string, number>, usage: Json): void {
   for (const [key, value] of Object.entries(usage ?? {})) if (typeof value === "number") counts[key] = value;
-  reading.promptTokens = (counts["input_tokens"] ?? 0) + (counts["cache_read_input_tokens"] ?? 0) + (counts["cache_creation_input_tokens"] ?? 0);
+  reading.promptTokens =
+    (counts["input_tokens"] ?? 0) + (counts["cache_read_input_tokens"] ?? 0) + (counts["cache_creation_input_tokens"] ?? 0);
   reading.outputTokens = counts["output_tokens"] ?? null;
 }
 
@@ -141,7 +156,10 @@ function parseAll(text: string): Json[] {
   });
 }
 
-export const READINGS: Record<ProtocolId, { stream(text: string, provider: string): Reading; whole(text: string, provider: string): Reading }> = {
+export const READINGS: Record<
+  ProtocolId,
+  { stream(text: string, provider: string): Reading; whole(text: string, provider: string): Reading }
+> = {
   "openai-chat": {
     stream(text, provider) {
       const reading = readChat(parseAll(text), false, provider);

@@ -28,14 +28,24 @@ function newChoice(): ChoiceSummary {
   return { text: "", refusal: "", reasoning: "", signatures: [], calls: [], order: [], finish: null, raw: null };
 }
 
+/** Notes a block's kind; a neighbour of the same kind joins it, but each call counts. */
+function opened(choice: ChoiceSummary, kind: string): void {
+  if (kind === "call" || choice.order.at(-1) !== kind) choice.order.push(kind);
+}
+
 /** Folds events. Throws on a delta without its block, so a broken sequence cannot pass for an answer. */
 export function summarise(events: readonly CanonicalEvent[]): AnswerSummary {
-  const summary: AnswerSummary = { id: null, choices: {}, usage: UNKNOWN_USAGE, usageFinal: false, anomaly: null, error: null, ended: false };
+  const summary: AnswerSummary = {
+    id: null,
+    choices: {},
+    usage: UNKNOWN_USAGE,
+    usageFinal: false,
+    anomaly: null,
+    error: null,
+    ended: false,
+  };
   const sinks = new Map<number, (text: string) => void>();
   const choiceOf = (index: number): ChoiceSummary => (summary.choices[index] ??= newChoice());
-  const opened = (choice: ChoiceSummary, kind: string): void => {
-    if (kind === "call" || choice.order.at(-1) !== kind) choice.order.push(kind);
-  };
   for (const event of events) {
     switch (event.type) {
       case "start":

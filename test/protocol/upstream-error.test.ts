@@ -8,7 +8,11 @@ const parse = (status: number, body: unknown, headers: Record<string, string> = 
 
 describe("parseUpstreamError", () => {
   test.each<[string, unknown, string]>([
-    ["OpenAI", { error: { message: "Too long", type: "invalid_request_error", param: "messages", code: "context_length_exceeded" } }, "Too long"],
+    [
+      "OpenAI",
+      { error: { message: "Too long", type: "invalid_request_error", param: "messages", code: "context_length_exceeded" } },
+      "Too long",
+    ],
     ["Anthropic", { type: "error", error: { type: "invalid_request_error", message: "Too long" }, request_id: "r" }, "Too long"],
     ["an object marked error", { object: "error", message: "Too long", type: "invalid_model", code: "1500" }, "Too long"],
     ["a text under error", { code: "Client specified an invalid argument", error: "Too long" }, "Too long"],
@@ -22,7 +26,12 @@ describe("parseUpstreamError", () => {
   });
 
   test("keeps type, code and param", () => {
-    expect(parse(422, { error: { message: "m", type: "t", code: "c", param: "p" } })).toMatchObject({ status: 422, upstream_type: "t", upstream_code: "c", param: "p" });
+    expect(parse(422, { error: { message: "m", type: "t", code: "c", param: "p" } })).toMatchObject({
+      status: 422,
+      upstream_type: "t",
+      upstream_code: "c",
+      param: "p",
+    });
   });
 
   test.each([
@@ -60,14 +69,32 @@ describe("parseUpstreamError", () => {
   });
 
   test("cuts what looks like a credential out of a message, and bounds its length", () => {
-    expect(parse(400, { error: { message: `bad header Bearer abc.def and sk-proj-1234567 in organization org-XyZ12345 ${"x".repeat(9000)}` } }).message).toMatch(/^bad header \[redacted\] and \[redacted\] in organization \[redacted\] x+…$/);
+    expect(
+      parse(400, { error: { message: `bad header Bearer abc.def and sk-proj-1234567 in organization org-XyZ12345 ${"x".repeat(9000)}` } })
+        .message,
+    ).toMatch(/^bad header \[redacted\] and \[redacted\] in organization \[redacted\] x+…$/);
   });
 
   test.each<[string, unknown, Record<string, string>, number | null]>([
     ["retry-after in seconds", {}, { "retry-after": "7" }, 7],
     ["retry-after-ms before it", {}, { "retry-after": "7", "retry-after-ms": "250" }, 0.25],
-    ["a date, counted from the answer's own", {}, { "retry-after": "Sat, 21 Nov 2026 05:00:30 GMT", date: "Sat, 21 Nov 2026 05:00:00 GMT" }, 30],
-    ["the exhausted limit's reset", {}, { "x-ratelimit-remaining-requests": "9", "x-ratelimit-reset-requests": "1s", "x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "1m30s" }, 90],
+    [
+      "a date, counted from the answer's own",
+      {},
+      { "retry-after": "Sat, 21 Nov 2026 05:00:30 GMT", date: "Sat, 21 Nov 2026 05:00:00 GMT" },
+      30,
+    ],
+    [
+      "the exhausted limit's reset",
+      {},
+      {
+        "x-ratelimit-remaining-requests": "9",
+        "x-ratelimit-reset-requests": "1s",
+        "x-ratelimit-remaining-tokens": "0",
+        "x-ratelimit-reset-tokens": "1m30s",
+      },
+      90,
+    ],
     ["RetryInfo", { error: { message: "m", details: [{ "@type": "x", retryDelay: "37s" }] } }, {}, 37],
     ["words", { error: { message: "Please try again in 2.502s. Visit" } }, {}, 2.502],
     ["words with minutes", { error: { message: "Please try again in 9m38.016s. Need more" } }, {}, 578.016],
@@ -98,14 +125,22 @@ describe("rendering an error for a Chat caller", () => {
   test("has the contract's shape", () => {
     const error = gatewayError("model_not_found", "No model x.", { param: "model", available: ["a/b"], suggestion: "Use a/b." });
     expect(JSON.parse(openaiChat.renderError(error, "req_9"))).toEqual({
-      error: { code: "model_not_found", message: "No model x.", type: "invalid_request_error", param: "model", details: { available: ["a/b"], suggestion: "Use a/b." } },
+      error: {
+        code: "model_not_found",
+        message: "No model x.",
+        type: "invalid_request_error",
+        param: "model",
+        details: { available: ["a/b"], suggestion: "Use a/b." },
+      },
       request_id: "req_9",
     });
   });
 
   test("keeps an upstream's own code and type", () => {
     const error = parse(400, { error: { message: "Too long", type: "invalid_request_error", code: "context_length_exceeded" } });
-    expect(JSON.parse(openaiChat.renderError(error, "r"))).toMatchObject({ error: { code: "context_length_exceeded", type: "invalid_request_error", message: "Too long" } });
+    expect(JSON.parse(openaiChat.renderError(error, "r"))).toMatchObject({
+      error: { code: "context_length_exceeded", type: "invalid_request_error", message: "Too long" },
+    });
   });
 
   test("is one event of a stream, without a terminator", () => {

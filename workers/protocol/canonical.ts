@@ -10,10 +10,7 @@ import type { ProtocolId } from "../../schema/protocol.ts";
 import type { Usage } from "../../schema/usage.ts";
 
 /** Where bytes come from: inline base64, an address, or a provider's file id. */
-export type MediaSource =
-  | { kind: "base64"; mediaType: string; data: string }
-  | { kind: "url"; url: string }
-  | { kind: "file"; id: string };
+export type MediaSource = { kind: "base64"; mediaType: string; data: string } | { kind: "url"; url: string } | { kind: "file"; id: string };
 
 /** A cache mark of the caller's on the block it follows. `raw` is the caller's own JSON text. */
 export interface CacheMark {

@@ -4,6 +4,7 @@
  */
 import type { GatewayError, Outcome } from "../../schema/error.ts";
 import type { ProtocolId } from "../../schema/protocol.ts";
+import type { Usage } from "../../schema/usage.ts";
 import type { CanonicalEvent, CanonicalRequest, Loss } from "./canonical.ts";
 
 /**
@@ -82,7 +83,7 @@ export interface EncoderContext {
   /** Whether the caller asked for usage in the stream. */
   wantsStreamUsage: boolean;
   /** Called once with the final usage, just before it is rendered; null leaves the cost field out. */
-  costMicroRub: (usage: import("../../schema/usage.ts").Usage) => number | null;
+  costMicroRub: (usage: Usage) => number | null;
 }
 
 /** Events → caller's stream. Owns ids, indexes, brackets and sequence numbers; never emits an ill-formed sequence. */

@@ -27,6 +27,8 @@ interface ScanState {
   afterReturn: boolean;
   /** That CR closed a blank line: the frame is complete once the next byte is known. */
   blankReturn: boolean;
+  /** A frame was too large: where the next one begins is no longer known. */
+  deaf: boolean;
 }
 
 /** Index after the frame that is open at `from`, or -1 when it goes on in the next chunk; `state` carries over. */
@@ -79,12 +81,11 @@ function concatenate(first: Uint8Array, firstLength: number, second: Uint8Array)
  */
 export function createSseFramer(): Framer {
   const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-  const state: ScanState = { lineEmpty: true, afterReturn: false, blankReturn: false };
+  const state: ScanState = { lineEmpty: true, afterReturn: false, blankReturn: false, deaf: false };
   // The incomplete frame: grown by doubling, so a frame fed byte by byte costs linear time.
   let tail = new Uint8Array(0);
   let tailLength = 0;
   let first = true;
-  let deaf = false;
 
   function take(bytes: Uint8Array): Frame {
     tailLength = 0;
@@ -99,7 +100,7 @@ export function createSseFramer(): Framer {
   }
 
   function oversize(bytes: Uint8Array): Frame {
-    deaf = true;
+    state.deaf = true;
     tail = new Uint8Array(0);
     tailLength = 0;
     return { bytes, event: OVERSIZE_EVENT, data: null };
@@ -120,21 +121,21 @@ export function createSseFramer(): Framer {
     push(bytes) {
       const frames: Frame[] = [];
       let start = 0;
-      while (start < bytes.length && !deaf) {
+      while (start < bytes.length && !state.deaf) {
         const end = findFrameEnd(bytes, start, state);
         if (end === -1) break;
         const part = start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end);
         frames.push(take(tailLength === 0 ? part : concatenate(tail, tailLength, part)));
         start = end;
       }
-      if (deaf || start === bytes.length) return frames;
+      if (state.deaf || start === bytes.length) return frames;
       const rest = bytes.subarray(start);
       if (tailLength + rest.length > LIMITS.frameBytes) frames.push(oversize(concatenate(tail, tailLength, rest)));
       else keep(rest);
       return frames;
     },
     end() {
-      if (deaf || tailLength === 0) return [];
+      if (state.deaf || tailLength === 0) return [];
       const rest = tail.slice(0, tailLength);
       state.afterReturn = false;
       state.blankReturn = false;

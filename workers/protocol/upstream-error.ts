@@ -127,15 +127,22 @@ function classify(status: number, facts: ErrorFacts, headers: Headers | null): G
     });
   }
   if (status === 429) {
-    return gatewayError("rate_limited", cleanMessage(facts.message ?? "The provider's rate limit is reached."), { ...upstream, retry_after_seconds });
+    return gatewayError("rate_limited", cleanMessage(facts.message ?? "The provider's rate limit is reached."), {
+      ...upstream,
+      retry_after_seconds,
+    });
   }
-  if (status === 503 || status === 529) return gatewayError("overloaded", "The provider is overloaded.", { ...upstream, retry_after_seconds });
+  if (status === 503 || status === 529)
+    return gatewayError("overloaded", "The provider is overloaded.", { ...upstream, retry_after_seconds });
   if (status === 504 || status === 408) return gatewayError("provider_timeout", "The provider took too long to answer.", upstream);
   if (status >= 400 && status < 500) {
     const message = facts.message ?? `The provider refused the request with status ${status}.`;
     return gatewayError("upstream_rejected", cleanMessage(message), { ...upstream, status, param: facts.param });
   }
-  return gatewayError("provider_error", `The provider failed${status >= 500 ? ` with status ${status}` : ""}.`, { ...upstream, retry_after_seconds });
+  return gatewayError("provider_error", `The provider failed${status >= 500 ? ` with status ${status}` : ""}.`, {
+    ...upstream,
+    retry_after_seconds,
+  });
 }
 
 /** A non-2xx answer → an error of our table. Never throws; HTML, nothing and unknown shapes give our own words. */

@@ -191,12 +191,14 @@ function readDelta(state: AnswerState, choice: ChoiceState, delta: JsonObject, w
   if (Array.isArray(delta["tool_calls"])) choice.tools.read(delta["tool_calls"], whole, out);
   // The API's first form of tools: one call a message, without id and index.
   const single = delta["function_call"];
-  if (isObject(single) && (isFilled(single["name"]) || isFilled(single["arguments"]))) choice.tools.read([{ index: -1, function: single }], whole, out);
+  if (isObject(single) && (isFilled(single["name"]) || isFilled(single["arguments"])))
+    choice.tools.read([{ index: -1, function: single }], whole, out);
   if (Array.isArray(delta["annotations"])) {
     for (const annotation of delta["annotations"]) addSource(choice, JSON.stringify(annotation), out);
   }
   const audio = delta["audio"];
-  if (isObject(audio) && isFilled(audio["data"])) out.push({ type: "opaque", protocol: "openai-chat", kind: "audio", json: JSON.stringify(audio) });
+  if (isObject(audio) && isFilled(audio["data"]))
+    out.push({ type: "opaque", protocol: "openai-chat", kind: "audio", json: JSON.stringify(audio) });
 }
 
 function isFilled(value: unknown): boolean {

@@ -1,15 +1,33 @@
 /** A caller's Chat Completions body → the canonical request. */
 import { failed, gatewayError, type Outcome } from "../../../schema/error.ts";
 import { checkWith, isObject, parseJson } from "../../../schema/json.ts";
-import { type ChatMessage, type ChatPart, type ChatRequest, chatRequestSchema, type ChatToolCall } from "../../../schema/wire/openai-chat.ts";
-import type { Block, CacheMark, CanonicalRequest, MediaSource, ReasoningControl, ResponseFormat, ToolChoice, ToolDefinition, Turn } from "../canonical.ts";
+import {
+  type ChatMessage,
+  type ChatPart,
+  type ChatRequest,
+  chatRequestSchema,
+  type ChatToolCall,
+} from "../../../schema/wire/openai-chat.ts";
+import type {
+  Block,
+  CacheMark,
+  CanonicalRequest,
+  MediaSource,
+  ReasoningControl,
+  ResponseFormat,
+  ToolChoice,
+  ToolDefinition,
+  Turn,
+} from "../canonical.ts";
 import { elementSlices, sliceAt } from "../json-text.ts";
 
 /** Top-level fields that have a place in the canonical request; every other one goes to `rest`. */
-const READ_FIELDS: ReadonlySet<string> = new Set([
-  ...["model", "messages", "stream", "stream_options", "tools", "parallel_tool_calls", "max_tokens", "max_completion_tokens"],
-  ...["temperature", "top_p", "top_k", "stop", "n", "reasoning_effort", "reasoning", "thinking", "user", "tool_choice", "response_format"],
-]);
+const READ_FIELDS: ReadonlySet<string> = new Set(
+  (
+    "model messages stream stream_options tools parallel_tool_calls max_tokens max_completion_tokens temperature " +
+    "top_p top_k stop n reasoning_effort reasoning thinking user tool_choice response_format"
+  ).split(" "),
+);
 
 /** Wrong input found while reading; caught in `parseRequest` and nowhere else, so a deep reader need not thread outcomes. */
 class WrongField extends Error {
@@ -71,7 +89,8 @@ function readTurn(message: ChatMessage, index: number, bodyText: string): Turn {
   const name = message.name ?? null;
   if (message.role === "tool" || message.role === "function") return readToolTurn(message, path, bodyText, index);
   if (message.role !== "assistant") {
-    if (message.content === null || message.content === undefined) throw new WrongField(`${path}.content`, "must be a string or an array of parts");
+    if (message.content === null || message.content === undefined)
+      throw new WrongField(`${path}.content`, "must be a string or an array of parts");
     return { role: message.role, name, blocks: readContent(message, path, bodyText, index) };
   }
   const blocks: Block[] = [];
@@ -107,7 +126,8 @@ function readToolTurn(message: ChatMessage, path: string, bodyText: string, inde
 
 function readContent(message: ChatMessage, path: string, bodyText: string, index: number): Block[] {
   const { content } = message;
-  if (typeof content === "string") return content === "" && message.role === "assistant" ? [] : [{ type: "text", text: content, cache: null }];
+  if (typeof content === "string")
+    return content === "" && message.role === "assistant" ? [] : [{ type: "text", text: content, cache: null }];
   return (content ?? []).map((part, position) =>
     readPart(part, `${path}.content.${position}`, () => sliceAt(bodyText, ["messages", index, "content", position])),
   );
@@ -124,7 +144,12 @@ function readPart(part: ChatPart, path: string, source: () => string | null): Bl
     case "image_url": {
       const image = demand(part.image_url, `${path}.image_url`);
       const url = typeof image === "string" ? image : image.url;
-      return { type: "image", source: readAddress(url, `${path}.image_url.url`), detail: typeof image === "string" ? null : (image.detail ?? null), cache };
+      return {
+        type: "image",
+        source: readAddress(url, `${path}.image_url.url`),
+        detail: typeof image === "string" ? null : (image.detail ?? null),
+        cache,
+      };
     }
     case "input_audio": {
       const audio = demand(part.input_audio, `${path}.input_audio`);
@@ -143,7 +168,9 @@ function readPart(part: ChatPart, path: string, source: () => string | null): Bl
 function readFile(file: NonNullable<ChatPart["file"]>, path: string): MediaSource {
   if (typeof file.file_id === "string") return { kind: "file", id: file.file_id };
   const data = demand(file.file_data, `${path}.file.file_data`);
-  return data.startsWith("data:") || /^https?:/.test(data) ? readAddress(data, `${path}.file.file_data`) : { kind: "base64", mediaType: "application/pdf", data };
+  return data.startsWith("data:") || /^https?:/.test(data)
+    ? readAddress(data, `${path}.file.file_data`)
+    : { kind: "base64", mediaType: "application/pdf", data };
 }
 
 /** `data:` addresses become inline bytes; anything else stays an address. */
@@ -166,7 +193,8 @@ function readCacheMark(mark: ChatPart["cache_control"]): CacheMark | null {
 }
 
 function readToolCall(call: ChatToolCall, path: string): Block {
-  if (call.function) return { type: "tool-call", id: call.id, name: call.function.name, argumentsText: call.function.arguments ?? "", cache: null };
+  if (call.function)
+    return { type: "tool-call", id: call.id, name: call.function.name, argumentsText: call.function.arguments ?? "", cache: null };
   const custom = demand(call.custom, `${path}.function`);
   // The hub's arguments are JSON; a free-text input becomes an object with one member.
   return { type: "tool-call", id: call.id, name: custom.name, argumentsText: JSON.stringify({ input: custom.input }), cache: null };

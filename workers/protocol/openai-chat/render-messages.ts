@@ -76,7 +76,11 @@ function renderAssistant(turn: Turn, state: RenderState): Message {
       texts.push(block.text);
     } else if (block.type === "tool-call") {
       noteCache(block, state);
-      toolCalls.push({ id: toolId(block.id, state.quirks), type: "function", function: { name: block.name, arguments: block.argumentsText === "" ? "{}" : block.argumentsText } });
+      toolCalls.push({
+        id: toolId(block.id, state.quirks),
+        type: "function",
+        function: { name: block.name, arguments: block.argumentsText === "" ? "{}" : block.argumentsText },
+      });
     } else if (block.type === "reasoning") {
       reasoning += readReasoning(block, state);
     } else if (block.type === "refusal") {
@@ -84,7 +88,11 @@ function renderAssistant(turn: Turn, state: RenderState): Message {
     } else if (block.type === "opaque" && state.native) {
       opaque.push(new RawJson(block.json));
     } else {
-      lose(state, block.type === "opaque" ? "messages.opaque" : `messages.${block.type}`, `messages.${block.type === "opaque" ? block.kind : block.type}`);
+      lose(
+        state,
+        block.type === "opaque" ? "messages.opaque" : `messages.${block.type}`,
+        `messages.${block.type === "opaque" ? block.kind : block.type}`,
+      );
     }
   }
   const text = texts.join("");
@@ -132,24 +140,30 @@ function renderParts(blocks: readonly Block[], state: RenderState): unknown {
 
 function renderPart(block: Block, state: RenderState): unknown {
   if (!state.native) noteCache(block, state);
-  const mark = state.native && "cache" in block && block.cache !== null ? { cache_control: { type: "ephemeral", ttl: block.cache.ttl ?? undefined } } : {};
+  const mark =
+    state.native && "cache" in block && block.cache !== null
+      ? { cache_control: { type: "ephemeral", ttl: block.cache.ttl ?? undefined } }
+      : {};
   switch (block.type) {
     case "text":
     case "refusal":
       return { type: "text", text: block.text, ...mark };
     case "image": {
       const url = addressOf(block.source);
-      if (url !== null) return { type: "image_url", image_url: { url, ...(block.detail === null ? {} : { detail: block.detail }) }, ...mark };
+      if (url !== null)
+        return { type: "image_url", image_url: { url, ...(block.detail === null ? {} : { detail: block.detail }) }, ...mark };
       break;
     }
     case "file": {
       const name = block.name === null ? {} : { filename: block.name };
-      if (block.source.kind === "base64") return { type: "file", file: { filename: "file", ...name, file_data: addressOf(block.source) }, ...mark };
+      if (block.source.kind === "base64")
+        return { type: "file", file: { filename: "file", ...name, file_data: addressOf(block.source) }, ...mark };
       if (block.source.kind === "file" && state.native) return { type: "file", file: { file_id: block.source.id, ...name }, ...mark };
       break;
     }
     case "audio":
-      if (block.source.kind === "base64") return { type: "input_audio", input_audio: { data: block.source.data, format: block.format ?? "wav" } };
+      if (block.source.kind === "base64")
+        return { type: "input_audio", input_audio: { data: block.source.data, format: block.format ?? "wav" } };
       break;
     case "opaque":
       if (block.protocol === "openai-chat") return new RawJson(block.json);

@@ -73,7 +73,10 @@ function renderToolChoice(choice: ToolChoice): unknown {
 function addSampling(body: Record<string, unknown>, request: CanonicalRequest, target: RenderTarget, losses: Loss[]): void {
   const pattern = target.quirks.reasoningModelPattern;
   const fixed = pattern !== undefined && new RegExp(pattern).test(target.model);
-  for (const [field, value] of [["temperature", request.temperature], ["top_p", request.topP]] as const) {
+  for (const [field, value] of [
+    ["temperature", request.temperature],
+    ["top_p", request.topP],
+  ] as const) {
     if (value === null) continue;
     if (fixed) losses.push(lossFor(field, "openai-chat"));
     else body[field] = value;
@@ -82,7 +85,12 @@ function addSampling(body: Record<string, unknown>, request: CanonicalRequest, t
   if (request.stop.length === 0) return;
   body["stop"] = request.stop.slice(0, STOP_SEQUENCES_MAX);
   if (request.stop.length > STOP_SEQUENCES_MAX) {
-    losses.push(lossFor("stop", "openai-chat", { path: request.protocol === "openai-chat" ? "stop" : "stop_sequences", note: `${request.stop.length}→${STOP_SEQUENCES_MAX}` }));
+    losses.push(
+      lossFor("stop", "openai-chat", {
+        path: request.protocol === "openai-chat" ? "stop" : "stop_sequences",
+        note: `${request.stop.length}→${STOP_SEQUENCES_MAX}`,
+      }),
+    );
   }
 }
 

@@ -45,7 +45,10 @@ function foldEvent(fold: Fold, event: CanonicalEvent): void {
       break;
     case "text-start": {
       const choice = choiceOf(fold, event.choice);
-      fold.sinks.set(event.block, event.refusal ? (text) => (choice.refusal = (choice.refusal ?? "") + text) : (text) => (choice.content += text));
+      fold.sinks.set(
+        event.block,
+        event.refusal ? (text) => (choice.refusal = (choice.refusal ?? "") + text) : (text) => (choice.content += text),
+      );
       break;
     }
     case "reasoning-start": {
@@ -91,7 +94,13 @@ function renderChoice(index: number, choice: ChoiceFold): unknown {
 
 /** The body. Usage nobody reported is left out, never zero; an answer without any choice still has one, empty. */
 export function renderResponse(events: readonly CanonicalEvent[], context: EncoderContext): string {
-  const fold: Fold = { start: { id: null, model: null, createdSeconds: null }, choices: new Map(), sinks: new Map(), usage: UNKNOWN_USAGE, usageSeen: false };
+  const fold: Fold = {
+    start: { id: null, model: null, createdSeconds: null },
+    choices: new Map(),
+    sinks: new Map(),
+    usage: UNKNOWN_USAGE,
+    usageSeen: false,
+  };
   for (const event of events) foldEvent(fold, event);
   if (fold.choices.size === 0) choiceOf(fold, 0);
   const usage = fold.usageSeen ? renderUsage(fold.usage, context.costMicroRub(fold.usage)) : null;

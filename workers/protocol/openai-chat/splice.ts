@@ -12,7 +12,8 @@ export function spliceRequest(bodyText: string, request: CanonicalRequest, targe
   const { quirks } = target;
   let text = setMember(bodyText, ["model"], JSON.stringify(target.model)) ?? bodyText;
   if (request.stream && quirks.streamOptions !== false && sliceAt(text, ["stream_options", "include_usage"]) !== "true") {
-    text = setMember(text, ["stream_options", "include_usage"], "true") ?? setMember(text, ["stream_options"], '{"include_usage":true}') ?? text;
+    text =
+      setMember(text, ["stream_options", "include_usage"], "true") ?? setMember(text, ["stream_options"], '{"include_usage":true}') ?? text;
   }
   if (request.maxOutputTokens === null && target.maxOutputTokens > 0) {
     text = setMember(text, [quirks.maxTokensField ?? "max_tokens"], String(target.maxOutputTokens)) ?? text;

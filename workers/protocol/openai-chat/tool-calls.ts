@@ -60,7 +60,12 @@ export function createToolCallReader(scope: ToolCallScope): ToolCallReader {
 }
 
 /** The call a delta belongs to; undefined when the delta begins a new one. */
-function findCall(calls: readonly ToolCallState[], index: number | null, id: string | null, name: string | null): ToolCallState | undefined {
+function findCall(
+  calls: readonly ToolCallState[],
+  index: number | null,
+  id: string | null,
+  name: string | null,
+): ToolCallState | undefined {
   if (index !== null) {
     const call = calls.findLast((candidate) => candidate.index === index);
     // The same index with another id and a name of its own is a new call that reuses the index.
@@ -83,7 +88,16 @@ function readCall(calls: ToolCallState[], scope: ToolCallScope, entry: JsonObjec
   if (call === undefined) {
     scope.beforeOpen(out);
     closeComplete(calls, scope, out);
-    call = { block: scope.nextBlock(), index, id: id ?? scope.synthesiseId(), name: "", argumentsText: "", custom, opened: false, closed: false };
+    call = {
+      block: scope.nextBlock(),
+      index,
+      id: id ?? scope.synthesiseId(),
+      name: "",
+      argumentsText: "",
+      custom,
+      opened: false,
+      closed: false,
+    };
     calls.push(call);
   }
   if (!call.opened && name !== null) {

@@ -38,9 +38,12 @@ export function readUsage(usage: JsonObject, quirks: Quirks): ReadUsage | null {
   const creation = usage["cache_creation"];
   const write1h = countOf(creation, ["ephemeral_1h_input_tokens"], faults);
   const writeAll =
-    countOf(promptDetails, ["cache_write_tokens", "cache_creation_tokens"], faults) ?? countOf(usage, ["cache_creation_input_tokens"], faults);
-  const write5m = countOf(creation, ["ephemeral_5m_input_tokens"], faults) ?? (writeAll === null ? null : Math.max(0, writeAll - (write1h ?? 0)));
-  const reasoning = countOf(usage["completion_tokens_details"], ["reasoning_tokens"], faults) ?? countOf(usage, ["reasoning_tokens"], faults);
+    countOf(promptDetails, ["cache_write_tokens", "cache_creation_tokens"], faults) ??
+    countOf(usage, ["cache_creation_input_tokens"], faults);
+  const write5m =
+    countOf(creation, ["ephemeral_5m_input_tokens"], faults) ?? (writeAll === null ? null : Math.max(0, writeAll - (write1h ?? 0)));
+  const reasoning =
+    countOf(usage["completion_tokens_details"], ["reasoning_tokens"], faults) ?? countOf(usage, ["reasoning_tokens"], faults);
   if (prompt === null && completion === null && faults.length === 0) return null;
 
   const read: Partial<Usage> = {
@@ -99,7 +102,11 @@ export function renderUsage(usage: Usage, costMicroRub: number | null): JsonObje
       ? null
       : (usage.cache_write_5m_tokens ?? 0) + (usage.cache_write_1h_tokens ?? 0);
   const prompt = usage.input_tokens + (usage.cache_read_tokens ?? 0) + (written ?? 0);
-  const rendered: JsonObject = { prompt_tokens: prompt, completion_tokens: usage.output_tokens, total_tokens: prompt + usage.output_tokens };
+  const rendered: JsonObject = {
+    prompt_tokens: prompt,
+    completion_tokens: usage.output_tokens,
+    total_tokens: prompt + usage.output_tokens,
+  };
   if (usage.cache_read_tokens !== null || written !== null) {
     rendered["prompt_tokens_details"] = {
       ...(usage.cache_read_tokens === null ? {} : { cached_tokens: usage.cache_read_tokens }),
