@@ -2,7 +2,7 @@
 import { UNKNOWN_USAGE, type Usage } from "../../schema/usage.ts";
 import type { CanonicalEvent } from "../../workers/protocol/canonical.ts";
 
-export interface ChoiceSummary {
+interface ChoiceSummary {
   text: string;
   refusal: string;
   reasoning: string;

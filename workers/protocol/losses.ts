@@ -13,10 +13,10 @@
 import type { ProtocolId } from "../../schema/protocol.ts";
 import type { CanonicalRequest, Loss } from "./canonical.ts";
 
-export type LossClass = Loss["class"];
+type LossClass = Loss["class"];
 type LossRow = Partial<Record<ProtocolId, LossClass>>;
 
-export const LOSS_TABLE: Readonly<Record<string, LossRow>> = {
+const LOSS_TABLE: Readonly<Record<string, LossRow>> = {
   // --- fields of OpenAI Chat callers
   seed: { "anthropic-messages": "hint" },
   presence_penalty: { "anthropic-messages": "hint" },

@@ -185,7 +185,7 @@ function addressOf(source: MediaSource): string | null {
  * The id as the provider takes it. Where only nine alphanumerics are taken, other ids are hashed, so that a call and its result agree;
  * cutting them short would make ids of one prefix collide (protocols.md §5.4, 22).
  */
-export function toolId(id: string, quirks: Quirks): string {
+function toolId(id: string, quirks: Quirks): string {
   if (quirks.toolIdPattern !== "nine-alphanumeric" || /^[a-zA-Z0-9]{9}$/.test(id)) return id;
   let hash = 0xcbf29ce484222325n;
   for (let index = 0; index < id.length; index++) hash = BigInt.asUintN(64, (hash ^ BigInt(id.charCodeAt(index))) * 0x100000001b3n);
