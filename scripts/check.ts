@@ -40,7 +40,11 @@ const STEPS: readonly Step[] = [
     commands: [["depcruise", "--config", config("depcruise.cjs"), ...sources]],
   },
   { name: "dead-code", purpose: "files, exports and packages nobody uses", commands: [["knip", "--no-progress"]] },
-  { name: "tests", purpose: "tidy rules, pure rooms, and real objects, queues and D1 in workerd", commands: [[...vitest, "--project", "node", "--project", "workers"]] },
+  {
+    name: "tests",
+    purpose: "tidy rules, pure rooms, and real objects, queues and D1 in workerd",
+    commands: [[...vitest, "--project", "node", "--project", "workers"]],
+  },
   // Apart from the others: a whole system wants both cores for itself.
   { name: "system", purpose: "the whole system from outside", commands: [[...vitest, "--project", "system"]] },
 ];
@@ -79,6 +83,7 @@ if (unknown.length > 0) {
 const steps = wanted.length === 0 ? STEPS : STEPS.filter((step) => wanted.includes(step.name));
 const failed: string[] = [];
 for (const step of steps) if (!(await runStep(step))) failed.push(step.name);
-const verdict = failed.length === 0 ? `all ${steps.length} steps passed` : `${failed.length} of ${steps.length} steps failed: ${failed.join(", ")}`;
+const verdict =
+  failed.length === 0 ? `all ${steps.length} steps passed` : `${failed.length} of ${steps.length} steps failed: ${failed.join(", ")}`;
 process.stdout.write(`\ncheck: ${verdict}\n`);
 process.exit(failed.length === 0 ? 0 : 1);

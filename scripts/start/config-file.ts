@@ -19,7 +19,8 @@ export async function followConfigFile(path: string, target: ConfigTarget): Prom
     applyConfigFile(path, target).then(
       () => target.report(`config: ${path} applied`),
       // A person is editing the file: the last good configuration stays in force.
-      (error: unknown) => target.report(`config: ${error instanceof Error ? error.message : String(error)}; the earlier one stays in force`),
+      (error: unknown) =>
+        target.report(`config: ${error instanceof Error ? error.message : String(error)}; the earlier one stays in force`),
     );
   };
   watchFile(path, { interval: WATCH_MILLISECONDS, persistent: false }, (now, before) => {

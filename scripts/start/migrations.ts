@@ -9,7 +9,11 @@ const appliedSchema = z.array(z.looseObject({ name: z.string() }));
 
 /** Applies what is missing, each file in one transaction with its record, and returns the names of the files applied. */
 export async function applyMigrations(miniflare: Miniflare, binding: string, folder: string): Promise<string[]> {
-  const files = existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(".sql")).toSorted() : [];
+  const files = existsSync(folder)
+    ? readdirSync(folder)
+        .filter((name) => name.endsWith(".sql"))
+        .toSorted()
+    : [];
   if (files.length === 0) return [];
   const database = await miniflare.getD1Database(binding);
   await database

@@ -12,9 +12,7 @@ export interface OfflineStand {
 
 /** True when the environment holds a credential or an address of any provider in the catalogue. */
 export function namesProvider(environment: Environment): boolean {
-  return Object.values(PROVIDERS).some(
-    (provider) => isSet(environment[provider.api_key_env]) || isSet(environment[provider.base_url_env]),
-  );
+  return Object.values(PROVIDERS).some((provider) => isSet(environment[provider.api_key_env]) || isSet(environment[provider.base_url_env]));
 }
 
 export async function startOffline(environment: Environment): Promise<OfflineStand> {

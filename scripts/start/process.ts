@@ -14,7 +14,7 @@ const hasProc = existsSync("/proc/self/stat");
 
 /** Null when no such process runs; one that has ended but was not yet reaped does not run. */
 export function processFacts(pid: number): ProcessFacts | null {
-  return hasProc ? factsFromProc(pid) : factsFromPs(["-p", String(pid)]).find((facts) => facts.pid === pid) ?? null;
+  return hasProc ? factsFromProc(pid) : (factsFromPs(["-p", String(pid)]).find((facts) => facts.pid === pid) ?? null);
 }
 
 /** The running children of `parentPid`. */

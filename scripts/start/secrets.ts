@@ -41,7 +41,8 @@ export function readSecrets(stateDir: string, environment: Environment): Secrets
 
 function parseSecrets(path: string): z.infer<typeof secretsSchema> {
   const parsed = parseWith(secretsSchema, readFileSync(path, "utf8"));
-  if (!parsed.ok) throw new StartRefusal(`${path} cannot be read (${parsed.message}); restore it, or delete the state folder to begin anew`);
+  if (!parsed.ok)
+    throw new StartRefusal(`${path} cannot be read (${parsed.message}); restore it, or delete the state folder to begin anew`);
   return parsed.value;
 }
 

@@ -13,6 +13,6 @@ export function splitByLargestRemainder(total: bigint, weights: readonly bigint[
     left.remainder === right.remainder ? left.index - right.index : left.remainder > right.remainder ? -1 : 1,
   );
   const leftOver = total - parts.reduce((left, right) => left + right, 0n);
-  for (const { index } of remainders.slice(0, Number(leftOver))) parts[index] = (parts[index] ?? 0n) + 1n;
+  for (const { index } of remainders.filter((_, rank) => BigInt(rank) < leftOver)) parts[index] = (parts[index] ?? 0n) + 1n;
   return parts;
 }
