@@ -4,11 +4,12 @@
  * `npm run check -- lint types` runs the named steps only. All steps run even when one fails; the closing line names those that did.
  */
 import { spawn } from "node:child_process";
-import { dirname, join } from "node:path";
+import { existsSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const sources = ["workers", "schema", "db", "scripts", "test"];
+const sources = ["workers", "schema", "db", "scripts", "test"].filter((folder) => existsSync(join(root, folder)));
 const config = (name: string): string => `scripts/config/${name}`;
 const vitest = ["vitest", "run", "--config", config("vitest.config.ts")];
 
@@ -56,8 +57,8 @@ function run(command: string[]): Promise<boolean> {
     const child = spawn(join(bin, program), parameters, {
       cwd: root,
       stdio: "inherit",
-      // The tools' own shebang asks for `node`; the one of this repository comes first.
-      env: { ...process.env, PATH: `${bin}:${process.env["PATH"] ?? ""}` },
+      // The tools' own first line asks for `node`: they get the one that runs this.
+      env: { ...process.env, PATH: [dirname(process.execPath), bin, process.env["PATH"]].join(delimiter) },
     });
     child.once("error", () => resolve(false));
     child.once("exit", (code) => resolve(code === 0));
