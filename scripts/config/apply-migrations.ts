@@ -3,9 +3,10 @@ import { applyD1Migrations, type D1Migration } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 
 declare global {
+  /** The worker's bindings under a name that `Cloudflare.Env` below can extend. */
+  type WorkerBindings = Env;
   namespace Cloudflare {
-    interface Env {
-      DB: D1Database;
+    interface Env extends WorkerBindings {
       TEST_MIGRATIONS: D1Migration[];
     }
   }
