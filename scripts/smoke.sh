@@ -14,11 +14,12 @@ failures=0
 # step NAME PATTERN METHOD PATH BEARER [BODY]: passes when the status is 200 and the answer matches the extended regular expression.
 step() {
   local name="$1" pattern="$2" method="$3" path="$4" bearer="$5" body="${6:-}" status
-  local arguments=(-sS -N --max-time 60 -o "$body_file" -w '%{http_code}' -X "$method" -H "authorization: Bearer $bearer")
+  local arguments=(-s -N --max-time 60 -o "$body_file" -w '%{http_code}' -X "$method" -H "authorization: Bearer $bearer")
   [ -n "$body" ] && arguments+=(-H 'content-type: application/json' -d "$body")
   echo "step     $name"
   echo "call     $method $path"
-  status="$(curl "${arguments[@]}" "$base$path" 2>&1)"
+  : >"$body_file"
+  status="$(curl "${arguments[@]}" "$base$path")"
   echo "status   $status"
   echo "answer   $(head -c 160 "$body_file" | tr '\n' ' ')"
   if [ "$status" = 200 ] && grep -Eq "$pattern" "$body_file"; then
@@ -31,6 +32,10 @@ step() {
 
 messages='"messages":[{"role":"user","content":"Say hello."}]'
 step "health" '.' GET /healthz "$key"
+if [ "$failures" -gt 0 ]; then
+  echo "smoke: nothing healthy answers at $base"
+  exit 1
+fi
 step "models" "\"$model\"" GET /v1/models "$key"
 step "a streamed chat completion" '^data: \[DONE\]' POST /v1/chat/completions "$key" "{\"model\":\"$model\",\"stream\":true,$messages}"
 step "a message" '"type": ?"message"' POST /v1/messages "$key" "{\"model\":\"$model\",\"max_tokens\":64,$messages}"

@@ -86,14 +86,14 @@ async function endStrays(owner: Owner, stateDir: string): Promise<void> {
   if (isRunning(owner.host) !== null) {
     throw new StartRefusal(`the state folder ${stateDir} is in use by process ${owner.host.pid}; stop it, or set STATE_DIR`);
   }
-  const isStray = (recorded: Owner["host"]): boolean => {
+  const strays = owner.workerd.filter((recorded) => {
     const facts = isRunning(recorded);
     return facts !== null && isWorkerd(facts);
-  };
-  const strays = owner.workerd.filter(isStray);
+  });
   for (const stray of strays) process.kill(stray.pid, "SIGKILL");
   const deadline = Date.now() + STRAY_END_MILLISECONDS;
-  while (strays.some(isStray)) {
+  // A dying process has no command line any more, so from here on its number and start time alone tell that it is still there.
+  while (strays.some((stray) => isRunning(stray) !== null)) {
     if (Date.now() > deadline) throw new StartRefusal(`process ${strays[0]?.pid} of an earlier start does not end`);
     await sleep(POLL_MILLISECONDS);
   }

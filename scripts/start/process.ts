@@ -1,6 +1,6 @@
 /** Facts about processes of this machine: from /proc where there is one, from `ps` elsewhere. */
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 
 export interface ProcessFacts {
   pid: number;
@@ -12,7 +12,7 @@ export interface ProcessFacts {
 
 const hasProc = existsSync("/proc/self/stat");
 
-/** Null when no such process runs; one that has ended but was not yet reaped does not run. */
+/** Null when no such process runs; one that has ended and only waits to be reaped does not run. */
 export function processFacts(pid: number): ProcessFacts | null {
   return hasProc ? factsFromProc(pid) : (factsFromPs(["-p", String(pid)]).find((facts) => facts.pid === pid) ?? null);
 }
@@ -31,7 +31,9 @@ function factsFromProc(pid: number): ProcessFacts | null {
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     const [state, parentPid] = fields;
     const startedAt = fields[19];
-    if (state === "Z" || state === "X" || parentPid === undefined || startedAt === undefined) return null;
+    if (parentPid === undefined || startedAt === undefined) return null;
+    // The first thread of a killed process is a zombie while others still close its sockets and files: it has ended with the last one.
+    if (state === "X" || (state === "Z" && readdirSync(`/proc/${pid}/task`).length <= 1)) return null;
     const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
     return { pid, parentPid: Number(parentPid), startedAt, command };
   } catch {
