@@ -26,11 +26,15 @@ export const LIMITS = {
   upstreamErrorCharacters: 2_000,
   unaryResponseBytes: 32 * 1024 * 1024,
   lanesPerAccount: 64,
+  /** Full lanes tried for one request. */
+  laneHops: 4,
   // --- time
   upstreamHeadersMilliseconds: 120_000,
   upstreamIdleMilliseconds: 120_000,
   /** A client that takes nothing for this long counts as gone. */
   clientStallMilliseconds: 60_000,
+  /** After an error in the stream, its last bytes may still come for this long. */
+  errorTailMilliseconds: 2_000,
   streamTotalMilliseconds: 12 * 60_000,
   drainMilliseconds: 10 * 60_000,
   heartbeatMilliseconds: 15_000,

@@ -2,18 +2,31 @@
 import { z } from "zod";
 import { protocolIdSchema } from "./protocol.ts";
 
-/** Differences inside one wire format: the closed list of workers/protocol/protocol.ts `Quirks`. */
+/**
+ * Differences between providers that speak one wire format, as a closed list of declared properties. A provider file may set these
+ * and nothing else; each has its own test.
+ */
 export const quirksSchema = z.strictObject({
+  /** The field that caps the output in OpenAI-shaped requests. */
   maxTokensField: z.enum(["max_tokens", "max_completion_tokens"]).optional(),
+  /** Whether `stream_options: {include_usage}` may be sent. Default true. */
   streamOptions: z.boolean().optional(),
+  /** Top-level request fields this provider refuses: left out and reported as lost hints. */
   refusedFields: z.array(z.string()).readonly().optional(),
+  /** Where reasoning text is found and sent back. Default `reasoning_content`. */
   reasoningField: z.enum(["reasoning_content", "reasoning", "content-chunks"]).optional(),
+  /** `completion_tokens` leaves reasoning out; default false: it is included. */
   outputExcludesReasoning: z.boolean().optional(),
+  /** `prompt_tokens` leaves cached tokens out when cached > prompt. Default false: they are included. */
   inputExcludesCache: z.boolean().optional(),
+  /** Role `developer` is accepted; otherwise it is sent as `system`. Default true. */
   developerRole: z.boolean().optional(),
+  /** The tool ids that are accepted; others are mapped reversibly. */
   toolIdPattern: z.enum(["any", "nine-alphanumeric"]).optional(),
+  /** Model names (a regular expression) that take no temperature or top_p. */
   reasoningModelPattern: z.string().optional(),
 });
+export type Quirks = z.infer<typeof quirksSchema>;
 
 export const providerDefinitionSchema = z.strictObject({
   /** The first part of a catalogue slug `provider/model`. */

@@ -1,6 +1,7 @@
 /** A request's life as its owner stores it and as `GET /v1/requests/:id` shows it (contract §5, design.md §4). */
 import { z } from "zod";
-import { promptMeasureSchema } from "./estimate.ts";
+import { dispatchPhaseSchema, promptMeasureSchema } from "./estimate.ts";
+import { LIMITS } from "./limits.ts";
 import { planSchema } from "./plan.ts";
 import { protocolIdSchema } from "./protocol.ts";
 import { usageSchema } from "./usage.ts";
@@ -46,6 +47,8 @@ export type AttemptRecord = z.infer<typeof attemptRecordSchema>;
 
 /** What is known of an answer so far: enough to settle it should its owner die now. */
 export const progressSchema = z.strictObject({
+  phase: dispatchPhaseSchema,
+  finish_reason: z.string().nullable(),
   usage: usageSchema,
   usage_final: z.boolean(),
   output_characters: z.number().int().nonnegative(),
@@ -68,6 +71,16 @@ export const openRequestSchema = z.strictObject({
   evidence: z.enum(["live", "offline"]),
 });
 export type OpenRequest = z.infer<typeof openRequestSchema>;
+
+/** A request as its lane stores it. */
+export const storedRequestSchema = z.strictObject({
+  id: z.string(),
+  state: requestStateSchema,
+  facts: openRequestSchema,
+  frames: z.array(lifecycleFrameSchema).max(LIMITS.lifecycleFramesPerRequest),
+  progress: progressSchema.nullable(),
+});
+export type StoredRequest = z.infer<typeof storedRequestSchema>;
 
 /** `GET /v1/requests/:id`. Amounts are numbers here, as in all our public JSON. */
 export const requestViewSchema = z.strictObject({
@@ -97,3 +110,6 @@ export const requestViewSchema = z.strictObject({
   lifecycle: z.array(lifecycleFrameSchema),
 });
 export type RequestView = z.infer<typeof requestViewSchema>;
+
+/** Headers of an answer kept for its `Idempotency-Key`. */
+export const storedHeaders = z.record(z.string(), z.string());

@@ -2,10 +2,10 @@
  * The calls between the Worker, the queue consumer, the cron job and an account's object. Amounts are decimal text. Every mutating
  * call states absolute facts and may be repeated. Additive changes only: Worker and object may be of different versions for a while.
  */
-import type { AdmitCommand, AdmitResult, Balance, CreditCommand, CreditResult, EndResult, Entry, LedgerFacts, ReleaseCommand, SettleCommand } from "./ledger.ts";
+import type { AdmitCommand, AdmitResult, Balance, CreditCommand, CreditResult, EndResult, Entry, Hold, LedgerFacts, ReleaseCommand, SettleCommand } from "./ledger.ts";
 import type { CreateKeyCommand, KeyRow } from "./key.ts";
 import type { ServeEnvelope } from "./plan.ts";
-import type { LifecycleFrame, RequestView } from "./request.ts";
+import type { StoredRequest } from "./request.ts";
 
 /** `lane`: this lane is full, take that one. */
 export type ServeResult = Response | { lane: number };
@@ -14,7 +14,7 @@ export type ServeResult = Response | { lane: number };
 export interface LaneRpc {
   serve(envelope: ServeEnvelope): Promise<ServeResult>;
   /** Null when this lane has no such request of the account. */
-  request(requestId: string): Promise<RequestView | null>;
+  request(requestId: string): Promise<StoredRequest | null>;
   /** Server-sent lifecycle frames after `afterSeq`, ending with the request; null when there is none. */
   events(requestId: string, afterSeq: number): Promise<ReadableStream<Uint8Array> | null>;
   /** Drives every request that nobody runs any more to its end. Gives how many were ended. */
@@ -42,8 +42,10 @@ export interface AccountRpc extends LaneRpc {
   reemit(seqs: number[]): Promise<number>;
   /** Wakes the object: ends orphaned requests, expires holds, flushes the outbox, arms the alarm. */
   kick(): Promise<void>;
-  /** Requests that are under way now, newest first. */
-  openRequests(): Promise<RequestView[]>;
-  /** New lifecycle frames as they happen are not part of this call: see `events`. */
-  lifecycle(requestId: string): Promise<LifecycleFrame[]>;
+  /** Holds that are open now, newest first: the requests under way, in whatever lane. */
+  openHolds(): Promise<Hold[]>;
+  /** One hold, open or ended; null when there is none. */
+  holdOf(requestId: string): Promise<Hold | null>;
+  /** The entry that ended a request and whether D1 is known to have it; null while it has not ended. */
+  entryOf(requestId: string): Promise<{ entry: Entry; recorded: boolean } | null>;
 }

@@ -9,5 +9,6 @@ declare module "node:crypto" {
     digest(encoding: "hex"): string;
   }
   export function createHash(algorithm: "sha256"): Digest;
+  export function timingSafeEqual(left: Uint8Array, right: Uint8Array): boolean;
   export function createHmac(algorithm: "sha256", key: string): Digest;
 }

@@ -216,12 +216,12 @@ export class Ledger {
     return this.#deadline;
   }
 
-  /** The next messages to deliver: entries above the watermark, within both limits but at least one when there is any. */
-  unrecorded(accountId: string, limitRows: number, limitBytes: number): OutboxMessage[] {
-    if (this.#recordedSeq >= this.#account.seq) return [];
+  /** The next messages to deliver: entries above `afterSeq` (by default the watermark), within both limits but at least one when there is any. */
+  unrecorded(accountId: string, limitRows: number, limitBytes: number, afterSeq = this.#recordedSeq): OutboxMessage[] {
+    if (afterSeq >= this.#account.seq) return [];
     const messages: OutboxMessage[] = [];
     let bytes = 0;
-    for (const entry of this.entries(this.#recordedSeq, limitRows)) {
+    for (const entry of this.entries(afterSeq, limitRows)) {
       const message = this.#message(accountId, entry);
       bytes += message.bytes;
       if (messages.length > 0 && bytes > limitBytes) break;
@@ -233,6 +233,11 @@ export class Ledger {
   /** The messages of these entries again, whatever the watermark says. */
   resend(accountId: string, seqs: readonly number[]): OutboxMessage[] {
     return this.entriesBySeq(seqs).map((entry) => this.#message(accountId, entry));
+  }
+
+  /** The last entry known to be in D1. */
+  get recordedSeq(): number {
+    return this.#recordedSeq;
   }
 
   /** All entries up to `throughSeq` are in D1. Never goes back, never past the last entry. */

@@ -1,7 +1,6 @@
 /** The one exit of a run: decides settle or release, makes the ledger do it, and shows it in the request's life. */
 import type { GatewayError } from "../../schema/error.ts";
 import type { EndResult } from "../../schema/ledger.ts";
-import type { RequestState } from "../../schema/request.ts";
 import { addFrame, progressOf, stateOf, type LiveRequest } from "./live-request.ts";
 import type { Run } from "./own-request.ts";
 import type { OwnerPorts } from "./ports.ts";
@@ -37,7 +36,9 @@ export async function finishRequest(run: Run, ending: Ending, ports: OwnerPorts)
     attempts: live.attempts,
     finishedAt: now,
   });
-  move(live, endingEvent(ending.outcome), now, ports, ending.error === null ? undefined : { code: ending.error.code, message: ending.error.message });
+  const detail = ending.error === null ? undefined : { code: ending.error.code, message: ending.error.message };
+  ports.publish(live.id, addFrame(live, endingEvent(ending.outcome), now, detail));
+  if (!ports.ledgerIsLocal) saveProgress(live, ports);
   const costMicroRub = end.kind === "settle" ? BigInt(end.facts.cost_micro_rub) : null;
   let result: EndResult | null = null;
   const ended = ports.untilDone(async () => {
@@ -61,15 +62,10 @@ export async function applyEnd(live: LiveRequest, end: LedgerEnd, ports: OwnerPo
   const charged = Number(result.charged_micro_rub);
   const isSettled = end.kind === "settle";
   const detail = isSettled ? { charged_micro_rub: charged, usage_source: end.facts.usage_source } : { reason: end.reason };
-  move(live, isSettled ? "settled" : "released", ports.runtime.now(), ports, detail);
-  return result;
-}
-
-function move(live: LiveRequest, event: Parameters<typeof addFrame>[1], at: number, ports: OwnerPorts, detail?: Record<string, unknown>): void {
-  const frame = addFrame(live, event, at, detail);
-  const state: RequestState = stateOf(live.frames);
-  ports.requests.save(live.id, { state, frames: live.frames, progress: progressOf(live) });
+  const frame = addFrame(live, isSettled ? "settled" : "released", ports.runtime.now(), detail);
+  saveProgress(live, ports);
   ports.publish(live.id, frame);
+  return result;
 }
 
 /** The first byte of an answer came: shown at once, stored with the next progress write. */

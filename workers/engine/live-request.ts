@@ -13,6 +13,8 @@ export interface LiveRequest {
   meter: Readonly<Meter> | null;
   /** How far the current attempt got; `content` and `no-content` are told apart by the meter. */
   phase: DispatchPhase;
+  /** Stored progress of a request taken over from an owner that died; null for one that runs here. */
+  progress: Progress | null;
 }
 
 /** Appends the next numbered frame and gives it. */
@@ -37,8 +39,10 @@ export function isEnded(frames: readonly LifecycleFrame[]): boolean {
 /** What of the meter is stored now and then, so that a successor could settle. */
 export function progressOf(live: LiveRequest): Progress | null {
   const { meter } = live;
-  if (meter === null) return null;
+  if (meter === null) return live.progress;
   return {
+    phase: live.phase,
+    finish_reason: meter.finish?.raw ?? null,
     usage: meter.usage,
     usage_final: meter.usageFinal,
     output_characters: meter.outputCharacters,

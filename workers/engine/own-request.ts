@@ -85,6 +85,7 @@ function openRun(envelope: ServeEnvelope, caller: Protocol, keyId: string, ports
     firstByteAt: null,
     meter: null,
     phase: "no-answer",
+    progress: null,
   };
   addFrame(live, "received", envelope.received_at, { protocol: envelope.protocol, model: envelope.plan.model });
   addFrame(live, "held", now, { hold_micro_rub: Number(envelope.hold_micro_rub) });

@@ -29,6 +29,8 @@ export interface OwnerPorts {
   /** The lane's name, stored with the hold. */
   lane: string;
   ledger: LedgerPort;
+  /** The ledger is in this very object: its answer comes before anything else can happen, so one stored transition covers both. */
+  ledgerIsLocal: boolean;
   requests: RequestStore;
   runtime: RuntimePorts;
   everySecond: (tick: () => void) => () => void;

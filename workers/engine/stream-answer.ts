@@ -22,7 +22,7 @@ export interface AnswerInput {
   response: Response;
 }
 
-const HEARTBEAT = new TextEncoder().encode(renderHeartbeat());
+const HEARTBEAT = new TextEncoder().encode(renderHeartbeat);
 
 /** Gives the response as soon as the first event is there (or nothing came for a while); the pump goes on after that. */
 export async function streamAnswer(input: AnswerInput, ports: OwnerPorts): Promise<Response> {
@@ -46,7 +46,8 @@ export async function streamAnswer(input: AnswerInput, ports: OwnerPorts): Promi
     everySecond: ports.everySecond,
     onProgress: () => saveProgress(live, ports),
     settle: async (end) => {
-      if (recorder !== null && end.started) ports.requests.keepAnswer(live.id, { status: 200, headers, body: recorder.bytes() });
+      const copy = end.started ? (recorder?.bytes() ?? null) : null;
+      if (copy !== null) ports.requests.keepAnswer(live.id, { status: 200, headers, body: copy });
       await settleStream(run, end, ports);
     },
   });

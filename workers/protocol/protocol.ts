@@ -4,33 +4,11 @@
  */
 import type { GatewayError, Outcome } from "../../schema/error.ts";
 import type { ProtocolId } from "../../schema/protocol.ts";
+import type { Quirks } from "../../schema/provider.ts";
 import type { Usage } from "../../schema/usage.ts";
 import type { CanonicalEvent, CanonicalRequest, Loss } from "./canonical.ts";
 
-/**
- * Differences between providers that speak one wire format, as a closed list of declared properties. A provider file may set
- * these and nothing else; each has its own test.
- */
-export interface Quirks {
-  /** The field that caps the output in OpenAI-shaped requests. */
-  maxTokensField?: "max_tokens" | "max_completion_tokens";
-  /** Whether `stream_options: {include_usage}` may be sent. Default true. */
-  streamOptions?: boolean;
-  /** Top-level request fields this provider refuses: left out and reported as lost hints. */
-  refusedFields?: readonly string[];
-  /** Where reasoning text is found and sent back. Default `reasoning_content`. */
-  reasoningField?: "reasoning_content" | "reasoning" | "content-chunks";
-  /** `completion_tokens` leaves reasoning out (xAI's chat); default false: it is included. */
-  outputExcludesReasoning?: boolean;
-  /** `prompt_tokens` leaves cached tokens out when cached > prompt. Default false: they are included. */
-  inputExcludesCache?: boolean;
-  /** The provider accepts role `developer`; otherwise it is sent as `system`. Default true. */
-  developerRole?: boolean;
-  /** The tool ids the provider accepts; others are mapped reversibly. */
-  toolIdPattern?: "any" | "nine-alphanumeric";
-  /** Model name patterns (regular expressions) that take no temperature / top_p. */
-  reasoningModelPattern?: string;
-}
+export type { Quirks } from "../../schema/provider.ts";
 
 /** What `renderRequest` must know about the target beside the request. */
 export interface RenderTarget {

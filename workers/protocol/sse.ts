@@ -80,7 +80,7 @@ function concatenate(first: Uint8Array, firstLength: number, second: Uint8Array)
  * frame that spans chunks is copied once.
  */
 export function createSseFramer(): Framer {
-  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  const decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
   const state: ScanState = { lineEmpty: true, afterReturn: false, blankReturn: false, deaf: false };
   // The incomplete frame: grown by doubling, so a frame fed byte by byte costs linear time.
   let tail = new Uint8Array(0);

@@ -58,6 +58,7 @@ class StreamPump {
   #lastWriteAt: number;
   #startedAt: number;
   #goneAt: number | null = null;
+  #errorAt: number | null = null;
   #waitingSince: number | null = null;
   #progressed = false;
   #resolveFirst: () => void = () => undefined;
@@ -105,12 +106,12 @@ class StreamPump {
         this.#lastByteAt = this.#input.now();
         this.#progressed = true;
         const out = relay.push(value);
-        if (relay.meter.ended || relay.meter.error !== null) {
-          this.#commit(out, relay.meter.error === null);
+        this.#commit(out, relay.meter.error === null);
+        if (relay.meter.ended || (relay.meter.error !== null && !this.#started)) {
           reader.cancel().catch(() => undefined);
           return out;
         }
-        this.#commit(out, true);
+        if (relay.meter.error !== null) this.#errorAt ??= this.#input.now();
         this.#writer.write(out);
         if (this.#writer.pendingBytes > LIMITS.bufferedBytesPerStream) await this.#waitForClient();
         if (this.#failure !== null) return new Uint8Array(0);
@@ -147,7 +148,7 @@ class StreamPump {
 
   #ending(): PumpEnd {
     const { meter } = this.#input.relay;
-    const error = this.#failure ?? meter.error;
+    const { error } = meter;
     const clientGone = this.#writer.clientGone;
     if (this.#stoppedForClient() && !meter.ended) return { ending: "client-gone", error: null, started: this.#started, clientGone };
     return { ending: error === null ? "complete" : "failed", error, started: this.#started, clientGone };
@@ -161,7 +162,8 @@ class StreamPump {
     }
     if (this.#waitingSince !== null) {
       if (now - this.#waitingSince > LIMITS.clientStallMilliseconds) this.#writer.abandon();
-    } else if (now - this.#lastByteAt > LIMITS.upstreamIdleMilliseconds) this.#fail(IDLE());
+    } else if (this.#errorAt !== null && now - this.#errorAt > LIMITS.errorTailMilliseconds) this.#input.abort();
+    else if (now - this.#lastByteAt > LIMITS.upstreamIdleMilliseconds) this.#fail(IDLE());
     else if (now - this.#startedAt > LIMITS.streamTotalMilliseconds) this.#fail(TOO_LONG());
     else if (this.#goneAt !== null && now - this.#goneAt > LIMITS.drainMilliseconds) this.#fail(TOO_LONG());
     else this.#beat(now);

@@ -60,7 +60,7 @@ export function spliceUsageFrame(
 
 /** The frame's text with its data exchanged, its other lines and line ends kept. Data of several lines comes back on one. */
 function replaceData(frame: Frame, before: string, after: string): string {
-  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(frame.bytes);
+  const text = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(frame.bytes);
   const at = text.indexOf(before);
   if (at !== -1) return text.slice(0, at) + after + text.slice(at + before.length);
   const lineEnd = text.includes("\r\n") ? "\r\n" : text.includes("\n") ? "\n" : "\r";

@@ -1,0 +1,156 @@
+/**
+ * A lane: the owner of many requests inside one object. It wires the engine's ports to storage, network and clock, keeps who watches
+ * which request, and finds orphans. Lane 0 lives in the account's own object (one hop fewer, and the ledger is a function call: measured
+ * at about half the CPU of a second object); further lanes are `RequestDO` objects.
+ */
+import { gatewayError } from "../../schema/error.ts";
+import { LIMITS } from "../../schema/limits.ts";
+import type { ServeEnvelope } from "../../schema/plan.ts";
+import type { LifecycleFrame, StoredRequest } from "../../schema/request.ts";
+import type { ServeResult } from "../../schema/rpc.ts";
+import { errorAnswer } from "../engine/answers.ts";
+import { isEnded } from "../engine/live-request.ts";
+import { ownRequest } from "../engine/own-request.ts";
+import type { LedgerPort, OwnerPorts } from "../engine/ports.ts";
+import { recoverRequest } from "../engine/recover-request.ts";
+import { PROTOCOLS } from "../protocol/index.ts";
+import { RequestRows } from "./request-rows.ts";
+
+export interface LaneWiring {
+  name: string;
+  context: DurableObjectState;
+  ledger: LedgerPort;
+  ledgerIsLocal: boolean;
+  /** The price snapshot of a request's hold; null when the ledger knows no such hold. */
+  snapshotOf: (requestId: string) => Promise<string | null>;
+}
+
+type Watcher = (frame: LifecycleFrame) => void;
+
+export class Lane {
+  readonly rows: RequestRows;
+  readonly #wiring: LaneWiring;
+  readonly #ports: OwnerPorts;
+  readonly #running = new Set<string>();
+  readonly #watchers = new Map<string, Set<Watcher>>();
+
+  constructor(wiring: LaneWiring) {
+    this.#wiring = wiring;
+    this.rows = new RequestRows(wiring.context.storage.sql, () => Date.now());
+    this.#ports = this.#wire();
+  }
+
+  /** Requests that run here now. */
+  get running(): number {
+    return this.#running.size;
+  }
+
+  async serve(envelope: ServeEnvelope): Promise<ServeResult> {
+    this.#running.add(envelope.request_id);
+    try {
+      return await ownRequest(envelope, this.#ports);
+    } catch (error) {
+      console.error("request failed inside its owner", envelope.request_id, error);
+      const failure = gatewayError("internal_error", "The gateway failed. The request is settled by what is known of it.");
+      return errorAnswer(PROTOCOLS[envelope.protocol], failure, envelope.request_id);
+    } finally {
+      this.#forgetEnded(envelope.request_id);
+    }
+  }
+
+  /** Ends every stored request that nobody runs. Gives how many. */
+  async recover(): Promise<number> {
+    let recovered = 0;
+    for (const stored of this.rows.unended(LIMITS.openHoldsPerAccount)) {
+      if (this.#running.has(stored.id)) continue;
+      const snapshot = await this.#wiring.snapshotOf(stored.id);
+      if (snapshot === null) continue;
+      await recoverRequest(stored, snapshot, this.#ports);
+      recovered += 1;
+    }
+    return recovered;
+  }
+
+  stored(requestId: string): StoredRequest | null {
+    return this.rows.read(requestId);
+  }
+
+  /** Frames after `afterSeq` as server-sent events, until the request has ended. */
+  events(requestId: string, afterSeq: number): ReadableStream<Uint8Array> | null {
+    const stored = this.rows.read(requestId);
+    if (stored === null) return null;
+    const pipe = new IdentityTransformStream();
+    const writer = pipe.writable.getWriter();
+    const encoder = new TextEncoder();
+    let sent = afterSeq;
+    const write = (frame: LifecycleFrame): void => {
+      if (frame.seq <= sent) return;
+      sent = frame.seq;
+      const text = `id: ${frame.seq}\nevent: ${frame.event}\ndata: ${JSON.stringify({ request_id: requestId, ...frame })}\n\n`;
+      writer.write(encoder.encode(text)).catch(() => this.#watchers.get(requestId)?.delete(watcher));
+      if (frame.event === "settled" || frame.event === "released") writer.close().catch(() => undefined);
+    };
+    const watcher: Watcher = (frame) => write(frame);
+    if (!isEnded(stored.frames)) this.#watchersOf(requestId).add(watcher);
+    for (const frame of stored.frames) write(frame);
+    if (isEnded(stored.frames) && sent <= afterSeq) writer.close().catch(() => undefined);
+    return pipe.readable;
+  }
+
+  #watchersOf(requestId: string): Set<Watcher> {
+    const watchers = this.#watchers.get(requestId) ?? new Set();
+    this.#watchers.set(requestId, watchers);
+    return watchers;
+  }
+
+  #publish(requestId: string, frame: LifecycleFrame): void {
+    for (const watcher of this.#watchers.get(requestId) ?? []) watcher(frame);
+    if (frame.event !== "settled" && frame.event !== "released") return;
+    this.#watchers.delete(requestId);
+    this.#running.delete(requestId);
+  }
+
+  /** A refused or replayed request never opened a row; one that runs on is forgotten when it settles. */
+  #forgetEnded(requestId: string): void {
+    const stored = this.rows.read(requestId);
+    if (stored === null || isEnded(stored.frames)) this.#running.delete(requestId);
+  }
+
+  #wire(): OwnerPorts {
+    const { context, name, ledger, ledgerIsLocal } = this.#wiring;
+    return {
+      lane: name,
+      ledger,
+      ledgerIsLocal,
+      requests: this.rows,
+      runtime: {
+        fetch: (url, init) => fetch(url, init),
+        now: () => Date.now(),
+        after: (milliseconds, action) => {
+          const timer = setTimeout(action, milliseconds);
+          return () => clearTimeout(timer);
+        },
+      },
+      everySecond: (tick) => {
+        const timer = setInterval(tick, LIMITS.progressWriteMilliseconds);
+        return () => clearInterval(timer);
+      },
+      bytePipe: () => new IdentityTransformStream(),
+      keepAlive: (work) => context.waitUntil(work),
+      publish: (id, frame) => this.#publish(id, frame),
+      untilDone,
+    };
+  }
+}
+
+/** Repeats with growing pauses. Ends only by success: the object's alarm takes over should the object itself die. */
+async function untilDone(action: () => Promise<void>): Promise<void> {
+  for (let pause = 50; ; pause = Math.min(pause * 2, LIMITS.settleRetryMillisecondsMax)) {
+    try {
+      return await action();
+    } catch (error) {
+      console.error("a settlement did not land yet", error);
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * The way of entries to the queue: batches after the recorded watermark, sent shortly after they were written and again when D1 does
+ * not confirm them. A send may be repeated and may be lost; the consumer is idempotent and reconciliation finds gaps.
+ */
+import { LIMITS } from "../../schema/limits.ts";
+import type { Ledger } from "./ledger-store.ts";
+
+export interface OutboxWiring {
+  accountId: string;
+  ledger: Ledger;
+  queue: Queue;
+  keepAlive: (work: Promise<unknown>) => void;
+}
+
+export class Outbox {
+  readonly #wiring: OutboxWiring;
+  #sentSeq = 0;
+  #sentAt = 0;
+  #scheduled = false;
+  #flushing: Promise<void> | null = null;
+  #pause: number = LIMITS.outboxFlushMilliseconds;
+
+  constructor(wiring: OutboxWiring) {
+    this.#wiring = wiring;
+  }
+
+  /** Everything is known to be in D1. */
+  get empty(): boolean {
+    const { ledger, accountId } = this.#wiring;
+    return ledger.unrecorded(accountId, 1, 1).length === 0;
+  }
+
+  /** Flushes in a moment, so that what is written meanwhile goes in the same batch. */
+  schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    const flushed = new Promise<void>((resolve) => setTimeout(resolve, this.#pause)).then(() => {
+      this.#scheduled = false;
+      return this.flush();
+    });
+    this.#wiring.keepAlive(flushed);
+  }
+
+  /** Sends what has not been sent, and what was sent long ago without being confirmed. Never throws. */
+  async flush(): Promise<void> {
+    this.#flushing ??= this.#sendAll().finally(() => (this.#flushing = null));
+    await this.#flushing;
+  }
+
+  /** Sends these entries again. Gives how many. */
+  async resend(seqs: readonly number[]): Promise<number> {
+    const { ledger, accountId } = this.#wiring;
+    const messages = ledger.resend(accountId, seqs.slice(0, LIMITS.outboxRowsPerBatch));
+    let sent = 0;
+    for (const message of messages) {
+      await this.#wiring.queue.send(message.body, { contentType: "text" });
+      sent += 1;
+    }
+    return sent;
+  }
+
+  async #sendAll(): Promise<void> {
+    const { ledger, accountId, queue } = this.#wiring;
+    const confirmed = ledger.recordedSeq;
+    if (confirmed < this.#sentSeq && Date.now() - this.#sentAt > LIMITS.outboxResendMilliseconds) this.#sentSeq = confirmed;
+    for (;;) {
+      const after = Math.max(confirmed, this.#sentSeq);
+      const messages = ledger.unrecorded(accountId, LIMITS.outboxRowsPerBatch, LIMITS.outboxBytesPerBatch, after);
+      const last = messages.at(-1);
+      if (last === undefined) return;
+      try {
+        await queue.sendBatch(messages.map((message) => ({ body: message.body, contentType: "text" as const })));
+      } catch (error) {
+        console.error("the queue took no batch; it is sent again later", error);
+        this.#pause = Math.min(this.#pause * 2, LIMITS.outboxRetryMillisecondsMax);
+        this.schedule();
+        return;
+      }
+      this.#pause = LIMITS.outboxFlushMilliseconds;
+      this.#sentSeq = last.seq;
+      this.#sentAt = Date.now();
+    }
+  }
+}

@@ -1,0 +1,54 @@
+/** The HTTP surface: which path is served by whom. One file an endpoint family; nothing here but order, ids and the last resort. */
+import { Hono } from "hono";
+import { createMiddleware } from "hono/factory";
+import { gatewayError } from "../../schema/error.ts";
+import { registerAccount } from "./account/index.ts";
+import { registerAdmin } from "./admin/index.ts";
+import type { AppEnv } from "./app-env.ts";
+import { authenticate } from "./authenticate.ts";
+import { registerCompletions } from "./completions.ts";
+import { registerMetrics } from "./metrics.ts";
+import { registerModels } from "./models.ts";
+import { registerOpenapi } from "./openapi.ts";
+import { newRequestId } from "./own-by-object.ts";
+import { registerRequests } from "./requests.ts";
+import { errorResponse } from "./respond.ts";
+
+/** Routes that hold no money: the key must be active in its account's object. */
+const callerRequired = createMiddleware<AppEnv>(async (context, next) => {
+  const known = authenticate(context.req.raw.headers, new URL(context.req.url), context.env);
+  if (!known.ok) return errorResponse(known.error, context.get("requestId"));
+  const { accountId, keyHash } = known.value;
+  const keyId = await context.env.ACCOUNT.get(context.env.ACCOUNT.idFromName(accountId)).keyIdOfHash(keyHash);
+  if (keyId === null) return errorResponse(gatewayError("invalid_api_key", "The API key is not valid, or has been revoked."), context.get("requestId"));
+  context.set("caller", { accountId, keyId, keyHash });
+  await next();
+  return undefined;
+});
+
+const KEYED_PATHS = ["/v1/models", "/v1/models/*", "/v1/balance", "/v1/usage", "/v1/usage/*", "/v1/requests", "/v1/requests/*"];
+
+export function createApp(): Hono<AppEnv> {
+  const app = new Hono<AppEnv>();
+  app.use(async (context, next) => {
+    context.set("requestId", newRequestId(0));
+    await next();
+  });
+  registerCompletions(app);
+  app.get("/healthz", (context) => context.json({ status: "ok" }));
+  for (const path of KEYED_PATHS) app.use(path, callerRequired);
+  registerModels(app);
+  registerRequests(app);
+  registerAccount(app);
+  registerAdmin(app);
+  registerMetrics(app);
+  registerOpenapi(app);
+  app.notFound((context) =>
+    errorResponse(gatewayError("not_found", `There is nothing at ${context.req.method} ${context.req.path}.`, { suggestion: "See /openapi.json." }), context.get("requestId")),
+  );
+  app.onError((error, context) => {
+    console.error("a route failed", error);
+    return errorResponse(gatewayError("internal_error", "The gateway failed to answer this call."), context.get("requestId"));
+  });
+  return app;
+}

@@ -1,0 +1,56 @@
+/**
+ * Who calls, from the key's own text: the tag is checked with the deployment's secret before any storage is touched, and the account
+ * is inside the key. Whether the key is active is decided by the account's object, in admission.
+ */
+import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import { failed, gatewayError, type Outcome } from "../../schema/error.ts";
+import { verifyKey } from "../../schema/key.ts";
+import { LIMITS } from "../../schema/limits.ts";
+import type { KnownCaller } from "../engine/serve-completion.ts";
+
+/** The key of a request, wherever its SDK puts it; null when there is none. */
+export function credentialOf(headers: Headers, url: URL): string | null {
+  const authorization = headers.get("authorization");
+  if (authorization !== null && /^bearer /i.test(authorization)) return authorization.slice(7).trim();
+  return headers.get("x-api-key") ?? headers.get("x-goog-api-key") ?? url.searchParams.get("key");
+}
+
+export function hashText(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
+/** Equal in constant time for texts of any length. */
+export function isSameSecret(given: string, expected: string): boolean {
+  const encoder = new TextEncoder();
+  const digest = (text: string): Uint8Array => encoder.encode(hashText(text));
+  return timingSafeEqual(digest(given), digest(expected));
+}
+
+/** Keys already verified in this isolate: spares two hashes a request. Bounded; the oldest goes first. */
+const verified = new Map<string, KnownCaller>();
+
+/** The caller, or `invalid_api_key`. Touches no storage. */
+export function authenticate(headers: Headers, url: URL, env: Env): Outcome<KnownCaller> {
+  const key = credentialOf(headers, url);
+  if (key === null || key === "") {
+    return failed(
+      gatewayError("invalid_api_key", "No API key was sent.", { suggestion: "Send it as `Authorization: Bearer KEY`, `x-api-key`, or `x-goog-api-key`." }),
+    );
+  }
+  const known = verified.get(key);
+  if (known !== undefined) return { ok: true, value: known };
+  const accountId = accountOf(key, env);
+  if (accountId === null) {
+    return failed(gatewayError("invalid_api_key", "The API key is not valid.", { suggestion: "Check the key; it is shown only once, when created." }));
+  }
+  const caller = { accountId, keyHash: hashText(key) };
+  if (verified.size >= LIMITS.verifiedKeysCached) verified.delete(verified.keys().next().value ?? "");
+  verified.set(key, caller);
+  return { ok: true, value: caller };
+}
+
+function accountOf(key: string, env: Env): string | null {
+  if (env.PLYRUM_DEMO_KEY !== undefined && isSameSecret(key, env.PLYRUM_DEMO_KEY)) return "demo";
+  const parts = verifyKey(key, (text) => new Uint8Array(createHmac("sha256", env.PLYRUM_KEY_SECRET).update(text).digest()));
+  return parts?.accountId ?? null;
+}
