@@ -1,0 +1,223 @@
+import { describe, expect, test } from "vitest";
+import { gatewayError, type GatewayError } from "../../schema/error.ts";
+import { LIMITS } from "../../schema/limits.ts";
+import { UNKNOWN_USAGE } from "../../schema/usage.ts";
+import type { Meter, Relay } from "../../workers/protocol/relay-contract.ts";
+import { startPump, type PumpEnd, type PumpInput } from "../../workers/runtime/stream-pump.ts";
+
+const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+/** A relay that passes bytes, ends at "END", fails at "ERR", and says "tail" when it was cut. */
+function plainRelay(): Relay & { meter: Meter } {
+  const meter = {
+    usage: UNKNOWN_USAGE,
+    usageFinal: false,
+    usageAnomaly: null,
+    outputCharacters: 0,
+    contentSeen: false,
+    finish: null,
+    ended: false,
+    error: null as GatewayError | null,
+    providerId: null,
+  };
+  return {
+    meter,
+    push(bytes) {
+      const text = new TextDecoder().decode(bytes);
+      if (text.includes("END")) meter.ended = true;
+      else if (text.includes("ERR")) meter.error = gatewayError("provider_error", "said so");
+      else meter.contentSeen = true;
+      return bytes;
+    },
+    end(failure) {
+      if (meter.ended) return new Uint8Array(0);
+      meter.error ??= failure ?? gatewayError("provider_error", "cut");
+      return encode("tail");
+    },
+    takeEvents: () => [],
+  };
+}
+
+interface Stage {
+  push: (text: string) => void;
+  finish: () => void;
+  fail: () => void;
+  received: () => Promise<string>;
+  leave: () => Promise<void>;
+  tick: () => void;
+  advance: (milliseconds: number) => void;
+  settled: PumpEnd[];
+  aborted: () => boolean;
+  pump: ReturnType<typeof startPump>;
+  seenBeforeSettle: () => string;
+}
+
+function stage(options: Partial<Pick<PumpInput, "drainWithoutClient">> = {}): Stage {
+  let controller: ReadableStreamDefaultController<Uint8Array> | null = null;
+  const source = new ReadableStream<Uint8Array>({ start: (given) => void (controller = given) });
+  const pipe = new TransformStream<Uint8Array, Uint8Array>();
+  const reader = pipe.readable.getReader();
+  let text = "";
+  const reading = (async () => {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      text += new TextDecoder().decode(value);
+    }
+  })().catch(() => undefined);
+  let tick = (): void => undefined;
+  let now = 1_000;
+  let aborted = false;
+  let seen = "";
+  const settled: PumpEnd[] = [];
+  const pump = startPump({
+    source,
+    sink: pipe.writable,
+    relay: plainRelay(),
+    drainWithoutClient: options.drainWithoutClient ?? false,
+    heartbeat: encode(":beat\n"),
+    abort: () => {
+      aborted = true;
+      controller?.error(new Error("aborted"));
+    },
+    now: () => now,
+    everySecond: (given) => {
+      tick = given;
+      return () => (tick = () => undefined);
+    },
+    onProgress: () => undefined,
+    settle: async (end) => {
+      seen = text;
+      settled.push(end);
+    },
+  });
+  return {
+    push: (chunk) => controller?.enqueue(encode(chunk)),
+    finish: () => controller?.close(),
+    fail: () => controller?.error(new Error("broken")),
+    received: async () => {
+      await reading;
+      return text;
+    },
+    leave: async () => {
+      await reader.cancel();
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    },
+    tick: () => tick(),
+    advance: (milliseconds) => (now += milliseconds),
+    settled,
+    aborted: () => aborted,
+    pump,
+    seenBeforeSettle: () => seen,
+  };
+}
+
+describe("a stream that ends well", () => {
+  test("reaches the client whole and is settled once", async () => {
+    const { push, pump, received, settled } = stage();
+    push("one ");
+    push("two ");
+    push("END");
+    expect(await received()).toBe("one two END");
+    expect((await pump.end).ending).toBe("complete");
+    expect(settled).toHaveLength(1);
+  });
+
+  test("is settled before the client sees its end", async () => {
+    const { push, received, seenBeforeSettle } = stage();
+    push("one ");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    push("END");
+    await received();
+    expect(seenBeforeSettle()).toBe("one ");
+  });
+});
+
+describe("an upstream that fails", () => {
+  test("before any byte leaves the answer unstarted, so that a real status can be given", async () => {
+    const { fail, pump, settled } = stage();
+    fail();
+    const end = await pump.end;
+    expect(end.started).toBe(false);
+    expect(end.error?.code).toBe("provider_error");
+    expect(settled).toHaveLength(1);
+  });
+
+  test("with an error as its first event leaves the answer unstarted too", async () => {
+    const { push, pump } = stage();
+    push("ERR");
+    const end = await pump.end;
+    expect(end).toMatchObject({ started: false, ending: "failed" });
+  });
+
+  test("in the middle gives the client what came and the error, never a success", async () => {
+    const { push, fail, received, pump } = stage();
+    push("one ");
+    await pump.first;
+    fail();
+    expect(await received()).toBe("one tail");
+    expect((await pump.end).ending).toBe("failed");
+  });
+
+  test("by falling silent is cut off and settled", async () => {
+    const { push, advance, tick, received, pump, aborted } = stage();
+    push("one ");
+    await pump.first;
+    advance(LIMITS.upstreamIdleMilliseconds + 1);
+    tick();
+    expect(await received()).toContain("tail");
+    expect(aborted()).toBe(true);
+    expect((await pump.end).error?.code).toBe("provider_timeout");
+  });
+});
+
+describe("a client that leaves", () => {
+  test("ends the upstream where that ends its billing, and the request is settled once", async () => {
+    const { push, leave, pump, settled, aborted } = stage();
+    push("one ");
+    await pump.first;
+    await leave();
+    const end = await pump.end;
+    expect(aborted()).toBe(true);
+    expect(end.ending).toBe("client-gone");
+    expect(settled).toHaveLength(1);
+  });
+
+  test("lets the upstream run to its end where its cost is owed anyway", async () => {
+    const { push, leave, pump, settled, aborted } = stage({ drainWithoutClient: true });
+    push("one ");
+    await pump.first;
+    await leave();
+    push("two ");
+    push("END");
+    expect((await pump.end).ending).toBe("complete");
+    expect(aborted()).toBe(false);
+    expect(settled).toHaveLength(1);
+  });
+
+  test("cannot keep a drained upstream open for ever", async () => {
+    const { push, leave, pump, advance, tick, aborted } = stage({ drainWithoutClient: true });
+    push("one ");
+    await pump.first;
+    await leave();
+    for (let passed = 0; passed <= LIMITS.drainMilliseconds; passed += 60_000) {
+      advance(60_000);
+      push("more ");
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      tick();
+    }
+    expect(aborted()).toBe(true);
+    expect((await pump.end).ending).toBe("failed");
+  });
+});
+
+test("a stream that is silent for long gets a comment, between events only", async () => {
+  const { push, advance, tick, received, pump } = stage();
+  push("one ");
+  await pump.first;
+  advance(LIMITS.heartbeatMilliseconds + 1);
+  tick();
+  tick();
+  push("END");
+  expect(await received()).toBe("one :beat\nEND");
+});
