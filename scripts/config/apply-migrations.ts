@@ -6,6 +6,11 @@ declare global {
   /** The worker's bindings under a name that `Cloudflare.Env` below can extend. */
   type WorkerBindings = Env;
   namespace Cloudflare {
+    /** Types `exports` of "cloudflare:workers": `exports.default.fetch(...)` calls the worker itself. */
+    interface GlobalProps {
+      mainModule: typeof import("../../workers/index.ts");
+      durableNamespaces: "AccountDO" | "RequestDO";
+    }
     interface Env extends WorkerBindings {
       TEST_MIGRATIONS: D1Migration[];
     }
