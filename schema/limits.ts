@@ -11,6 +11,7 @@ export const LIMITS = {
   jsonDepth: 128,
   messagesPerRequest: 20_000,
   toolsPerRequest: 512,
+  answerHeaderCharacters: 2_000,
   idempotencyKeyCharacters: 255,
   modelNameCharacters: 256,
   // --- streams and memory in one lane object (the isolate has 128 MB, shared by all of them)
@@ -43,11 +44,14 @@ export const LIMITS = {
   settleRetryMillisecondsMax: 60_000,
   settleBeforeEndMilliseconds: 2_000,
   configCacheMilliseconds: 2_000,
+  metricsCacheMilliseconds: 5_000,
   idempotencyRetentionMilliseconds: 24 * 3_600_000,
   // --- retries
   watchdogMilliseconds: 30_000,
   outboxFlushMilliseconds: 250,
   outboxResendMilliseconds: 60_000,
+  queueRetrySeconds: 5,
+  reconcileRowsPerPass: 10_000,
   outboxRowsPerBatch: 100,
   outboxBytesPerBatch: 200 * 1024,
   outboxRetryMillisecondsMax: 60_000,

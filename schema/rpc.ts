@@ -38,14 +38,14 @@ export interface AccountRpc extends LaneRpc {
   verifyChain(): Promise<{ ok: true; checked: number } | { ok: false; seq: number; reason: string }>;
   /** D1 has every entry up to and including this one. */
   recorded(throughSeq: number): Promise<void>;
-  /** Sends these entries to the queue again. Gives how many were sent. */
-  reemit(seqs: number[]): Promise<number>;
+  /** The queue messages of these entries again, as JSON text: for reconciliation. */
+  messages(seqs: number[]): Promise<string[]>;
+  /** How far D1 is known to have this ledger. */
+  watermark(): Promise<{ seq: number; recorded_seq: number }>;
   /** Wakes the object: ends orphaned requests, expires holds, flushes the outbox, arms the alarm. */
   kick(): Promise<void>;
   /** Holds that are open now, newest first: the requests under way, in whatever lane. */
   openHolds(): Promise<Hold[]>;
-  /** One hold, open or ended; null when there is none. */
-  holdOf(requestId: string): Promise<Hold | null>;
   /** The entry that ended a request and whether D1 is known to have it; null while it has not ended. */
   entryOf(requestId: string): Promise<{ entry: Entry; recorded: boolean } | null>;
 }

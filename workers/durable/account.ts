@@ -41,7 +41,7 @@ export class AccountDO extends DurableObject<Env> implements AccountRpc {
         release: async (command) => this.#ended(this.#ledger.release(command)),
       },
       ledgerIsLocal: true,
-      snapshotOf: async (requestId) => this.#ledger.hold(requestId)?.snapshot ?? null,
+      openHolds: async () => this.#ledger.openHolds(),
     });
     // Requests of a life before this one have no owner: they end before anything else is let in.
     void context.blockConcurrencyWhile(async () => {
@@ -112,16 +112,16 @@ export class AccountDO extends DurableObject<Env> implements AccountRpc {
     this.#ledger.markRecorded(throughSeq);
   }
 
-  async reemit(seqs: number[]): Promise<number> {
-    return this.#outbox.resend(seqs);
+  async messages(seqs: number[]): Promise<string[]> {
+    return this.#ledger.resend(this.ctx.id.name ?? "", seqs).map((message) => message.body);
+  }
+
+  async watermark(): Promise<{ seq: number; recorded_seq: number }> {
+    return { seq: this.#ledger.lastSeq, recorded_seq: this.#ledger.recordedSeq };
   }
 
   async openHolds(): Promise<Hold[]> {
     return this.#ledger.openHolds().toReversed();
-  }
-
-  async holdOf(requestId: string): Promise<Hold | null> {
-    return this.#ledger.hold(requestId);
   }
 
   async entryOf(requestId: string): Promise<{ entry: Entry; recorded: boolean } | null> {

@@ -4,6 +4,7 @@
  * at about half the CPU of a second object); further lanes are `RequestDO` objects.
  */
 import { gatewayError } from "../../schema/error.ts";
+import type { Hold } from "../../schema/ledger.ts";
 import { LIMITS } from "../../schema/limits.ts";
 import type { ServeEnvelope } from "../../schema/plan.ts";
 import type { LifecycleFrame, StoredRequest } from "../../schema/request.ts";
@@ -21,8 +22,8 @@ export interface LaneWiring {
   context: DurableObjectState;
   ledger: LedgerPort;
   ledgerIsLocal: boolean;
-  /** The price snapshot of a request's hold; null when the ledger knows no such hold. */
-  snapshotOf: (requestId: string) => Promise<string | null>;
+  /** The open holds of this lane: which requests have not ended, and the price snapshot each is settled by. */
+  openHolds: () => Promise<Hold[]>;
 }
 
 type Watcher = (frame: LifecycleFrame) => void;
@@ -46,26 +47,24 @@ export class Lane {
   }
 
   async serve(envelope: ServeEnvelope): Promise<ServeResult> {
-    this.#running.add(envelope.request_id);
     try {
       return await ownRequest(envelope, this.#ports);
     } catch (error) {
       console.error("request failed inside its owner", envelope.request_id, error);
       const failure = gatewayError("internal_error", "The gateway failed. The request is settled by what is known of it.");
       return errorAnswer(PROTOCOLS[envelope.protocol], failure, envelope.request_id);
-    } finally {
-      this.#forgetEnded(envelope.request_id);
     }
   }
 
   /** Ends every stored request that nobody runs. Gives how many. */
   async recover(): Promise<number> {
     let recovered = 0;
-    for (const stored of this.rows.unended(LIMITS.openHoldsPerAccount)) {
-      if (this.#running.has(stored.id)) continue;
-      const snapshot = await this.#wiring.snapshotOf(stored.id);
-      if (snapshot === null) continue;
-      await recoverRequest(stored, snapshot, this.#ports);
+    for (const hold of await this.#wiring.openHolds()) {
+      if (hold.lane !== this.#wiring.name || this.#running.has(hold.request_id)) continue;
+      const stored = this.rows.read(hold.request_id);
+      // A hold without a row was admitted and never dispatched: its owner died in between, so it costs nothing.
+      if (stored === null) await this.#wiring.ledger.release({ request_id: hold.request_id, reason: "not_dispatched", record: null });
+      else await recoverRequest(stored, hold.snapshot, this.#ports);
       recovered += 1;
     }
     return recovered;
@@ -110,19 +109,22 @@ export class Lane {
     this.#running.delete(requestId);
   }
 
-  /** A refused or replayed request never opened a row; one that runs on is forgotten when it settles. */
-  #forgetEnded(requestId: string): void {
-    const stored = this.rows.read(requestId);
-    if (stored === null || isEnded(stored.frames)) this.#running.delete(requestId);
-  }
-
   #wire(): OwnerPorts {
     const { context, name, ledger, ledgerIsLocal } = this.#wiring;
     return {
       lane: name,
       ledger,
       ledgerIsLocal,
-      requests: this.rows,
+      requests: {
+        // A refused or replayed request never opens a row, so it never counts as running.
+        open: (id, facts, frames) => {
+          this.rows.open(id, facts, frames);
+          this.#running.add(id);
+        },
+        save: (id, change) => this.rows.save(id, change),
+        keepAnswer: (id, answer) => this.rows.keepAnswer(id, answer),
+        answer: (id) => this.rows.answer(id),
+      },
       runtime: {
         fetch: (url, init) => fetch(url, init),
         now: () => Date.now(),

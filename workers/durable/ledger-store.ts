@@ -235,6 +235,11 @@ export class Ledger {
     return this.entriesBySeq(seqs).map((entry) => this.#message(accountId, entry));
   }
 
+  /** The number of the last entry. */
+  get lastSeq(): number {
+    return this.#account.seq;
+  }
+
   /** The last entry known to be in D1. */
   get recordedSeq(): number {
     return this.#recordedSeq;

@@ -47,18 +47,6 @@ export class Outbox {
     await this.#flushing;
   }
 
-  /** Sends these entries again. Gives how many. */
-  async resend(seqs: readonly number[]): Promise<number> {
-    const { ledger, accountId } = this.#wiring;
-    const messages = ledger.resend(accountId, seqs.slice(0, LIMITS.outboxRowsPerBatch));
-    let sent = 0;
-    for (const message of messages) {
-      await this.#wiring.queue.send(message.body, { contentType: "text" });
-      sent += 1;
-    }
-    return sent;
-  }
-
   async #sendAll(): Promise<void> {
     const { ledger, accountId, queue } = this.#wiring;
     const confirmed = ledger.recordedSeq;

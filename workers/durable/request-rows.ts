@@ -8,7 +8,6 @@ const CREATE = [
   `CREATE TABLE IF NOT EXISTS request (
     id TEXT PRIMARY KEY, ended INTEGER NOT NULL, state TEXT NOT NULL, facts TEXT NOT NULL, frames TEXT NOT NULL,
     progress TEXT, updated_at INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
-  "CREATE INDEX IF NOT EXISTS request_open ON request(id) WHERE ended = 0",
   `CREATE TABLE IF NOT EXISTS answer (
     request_id TEXT NOT NULL, part INTEGER NOT NULL, status INTEGER NOT NULL, headers TEXT NOT NULL, body BLOB NOT NULL,
     kept_at INTEGER NOT NULL, PRIMARY KEY (request_id, part)) STRICT, WITHOUT ROWID`,
@@ -42,11 +41,6 @@ export class RequestRows implements RequestStore {
   read(id: string): StoredRequest | null {
     const row = this.#sql.exec(`${COLUMNS} WHERE id = ?`, id).toArray()[0];
     return row === undefined ? null : storedRequest(row);
-  }
-
-  /** Requests whose hold has not ended, oldest first. */
-  unended(limit: number): StoredRequest[] {
-    return this.#sql.exec(`${COLUMNS} WHERE ended = 0 ORDER BY id LIMIT CAST(? AS INTEGER)`, String(limit)).toArray().map(storedRequest);
   }
 
   keepAnswer(id: string, answer: StoredAnswer): void {

@@ -19,7 +19,7 @@ export class RequestDO extends DurableObject<Env> implements LaneRpc {
     const accountId = name.slice(0, name.lastIndexOf(":"));
     this.#number = Number(name.slice(name.lastIndexOf(":") + 1));
     // A stub that has thrown once stays broken, so each call takes a new one.
-    const account = (): Pick<AccountRpc, "admit" | "settle" | "release" | "holdOf"> => env.ACCOUNT.get(env.ACCOUNT.idFromName(accountId));
+    const account = (): Pick<AccountRpc, "admit" | "settle" | "release" | "openHolds"> => env.ACCOUNT.get(env.ACCOUNT.idFromName(accountId));
     this.#clock = new AlarmClock(context.storage);
     this.#lane = new Lane({
       name: laneName(this.#number),
@@ -30,7 +30,7 @@ export class RequestDO extends DurableObject<Env> implements LaneRpc {
         release: (command) => account().release(command),
       },
       ledgerIsLocal: false,
-      snapshotOf: async (requestId) => (await account().holdOf(requestId))?.snapshot ?? null,
+      openHolds: () => account().openHolds(),
     });
     void context.blockConcurrencyWhile(() => this.#clock.load());
     context.waitUntil(this.#recoverQuietly());
@@ -59,7 +59,7 @@ export class RequestDO extends DurableObject<Env> implements LaneRpc {
     this.#clock.fired();
     await this.#recoverQuietly();
     this.#lane.rows.prune();
-    if (this.#lane.running > 0 || this.#lane.rows.unended(1).length > 0) this.#clock.atLatest(Date.now() + LIMITS.watchdogMilliseconds);
+    if (this.#lane.running > 0) this.#clock.atLatest(Date.now() + LIMITS.watchdogMilliseconds);
   }
 
   async #recoverQuietly(): Promise<void> {

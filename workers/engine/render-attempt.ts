@@ -1,5 +1,6 @@
 /** The body sent upstream, and what it could not carry: the caller's own bytes where the protocols agree, a translation elsewhere. */
 import { failed, gatewayError, type Outcome } from "../../schema/error.ts";
+import { LIMITS } from "../../schema/limits.ts";
 import type { Plan } from "../../schema/plan.ts";
 import type { CanonicalRequest, Loss } from "../protocol/canonical.ts";
 import { PROTOCOLS } from "../protocol/index.ts";
@@ -29,7 +30,7 @@ export function renderAttempt(input: RenderInput): Outcome<RenderedAttempts> {
     const protocol = PROTOCOLS[attempt.protocol];
     const isSame = attempt.protocol === request.protocol;
     const rendered = isSame ? { body: protocol.spliceRequest(bodyText, request, target), losses: cappedLoss(input) } : protocol.renderRequest(request, target);
-    bodies.push(encoder.encode(rendered.body));
+    bodies.push(new Uint8Array(encoder.encode(rendered.body)));
     if (index === 0) losses = rendered.losses;
   }
   const content = losses.find((loss) => loss.class === "content");
@@ -61,10 +62,7 @@ function lossHeaders(losses: readonly Loss[]): Record<string, string> {
   };
 }
 
-/** Header values are bytes: the arrow goes out as UTF-8 read as Latin-1, and control characters as spaces. */
+/** One header value of bounded length, without control characters. The runtime sends it as UTF-8. */
 function headerValue(parts: readonly string[]): string {
-  const bytes = new TextEncoder().encode([...new Set(parts)].join(","));
-  let value = "";
-  for (const byte of bytes.subarray(0, 4096)) value += byte < 32 || byte === 127 ? " " : String.fromCharCode(byte);
-  return value;
+  return [...new Set(parts)].join(",").slice(0, LIMITS.answerHeaderCharacters).replaceAll(/[\p{Cc}]/gu, " ");
 }

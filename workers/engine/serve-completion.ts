@@ -29,10 +29,19 @@ export interface KnownCaller {
   keyHash: string;
 }
 
+export interface PlannedRequest {
+  plan: Plan;
+  snapshot: PriceSnapshot;
+  /** The same snapshot as JSON text, as the hold stores it. */
+  snapshotText: string;
+  /** One for each attempt; null where the address takes calls without. */
+  credentials: (string | null)[];
+}
+
 export interface CompletionPorts {
   authenticate: () => Outcome<KnownCaller>;
   /** The plan for this request, the price it is held and settled by, and the credential of each attempt. */
-  plan: (request: CanonicalRequest, hint: string | null) => Promise<Outcome<{ plan: Plan; snapshot: PriceSnapshot; credentials: (string | null)[] }>>;
+  plan: (request: CanonicalRequest, hint: string | null) => Promise<Outcome<PlannedRequest>>;
   /** Hands the request to the object that owns it from here on. */
   own: (envelope: Omit<ServeEnvelope, "request_id">) => Promise<Response>;
   hash: (text: string) => string;
@@ -56,7 +65,7 @@ async function prepare(call: CompletionCall, ports: CompletionPorts): Promise<Ou
   const request = parsed.value;
   const planned = await ports.plan(request, hintOf(call.headers));
   if (!planned.ok) return planned;
-  const { plan, snapshot, credentials } = planned.value;
+  const { plan, snapshot, snapshotText, credentials } = planned.value;
   const rendered = renderAttempt({ bodyText: call.bodyText, request, plan, lossy: call.headers.get("x-plyrum-compat") === "lossy" });
   if (!rendered.ok) return rendered;
   const idempotencyKey = call.headers.get("idempotency-key");
@@ -77,7 +86,7 @@ async function prepare(call: CompletionCall, ports: CompletionPorts): Promise<Ou
       credentials,
       caller_headers: passedHeaders(call.headers, plan),
       answer_headers: rendered.value.headers,
-      snapshot: JSON.stringify(snapshot),
+      snapshot: snapshotText,
       hold_micro_rub: holdOf(snapshot, bounds).toString(),
       tokens_bound: inputTokensMax + bounds.outputTokensMax * bounds.choices,
       measure,

@@ -6,6 +6,7 @@ import type { GatewayError } from "../../schema/error.ts";
 import type { DispatchPhase } from "../../schema/estimate.ts";
 import { parseWith } from "../../schema/json.ts";
 import type { ChargeFacts } from "../../schema/ledger.ts";
+import { LIMITS } from "../../schema/limits.ts";
 import type { RequestRecord } from "../../schema/message.ts";
 import { priceSnapshotSchema, type PriceSnapshot } from "../../schema/price.ts";
 import type { AttemptRecord, LifecycleEvent, OpenRequest, Progress } from "../../schema/request.ts";
@@ -38,10 +39,17 @@ export function endingEvent(outcome: Finished["outcome"]): LifecycleEvent {
   return outcome === "settled" ? "finished" : outcome;
 }
 
+/** Snapshots read lately, by their text: thousands of requests share one. Bounded; the oldest goes first. */
+const readSnapshots = new Map<string, PriceSnapshot>();
+
 /** Reads a snapshot we stored ourselves; anything else in its place is a defect. */
 export function readSnapshot(text: string): PriceSnapshot {
+  const known = readSnapshots.get(text);
+  if (known !== undefined) return known;
   const parsed = parseWith(priceSnapshotSchema, text);
   if (!parsed.ok) throw new Error(`Cannot settle: stored price snapshot is unreadable (${parsed.message})`);
+  if (readSnapshots.size >= LIMITS.snapshotsCached) readSnapshots.delete(readSnapshots.keys().next().value ?? "");
+  readSnapshots.set(text, parsed.value);
   return parsed.value;
 }
 

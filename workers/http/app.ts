@@ -4,6 +4,7 @@ import { createMiddleware } from "hono/factory";
 import { gatewayError } from "../../schema/error.ts";
 import { registerAccount } from "./account/index.ts";
 import { registerAdmin } from "./admin/index.ts";
+import type { ReliabilityPorts } from "./admin/reliability.ts";
 import type { AppEnv } from "./app-env.ts";
 import { authenticate } from "./authenticate.ts";
 import { registerCompletions } from "./completions.ts";
@@ -28,7 +29,7 @@ const callerRequired = createMiddleware<AppEnv>(async (context, next) => {
 
 const KEYED_PATHS = ["/v1/models", "/v1/models/*", "/v1/balance", "/v1/usage", "/v1/usage/*", "/v1/requests", "/v1/requests/*"];
 
-export function createApp(): Hono<AppEnv> {
+export function createApp(reliability: ReliabilityPorts): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   app.use(async (context, next) => {
     context.set("requestId", newRequestId(0));
@@ -40,7 +41,7 @@ export function createApp(): Hono<AppEnv> {
   registerModels(app);
   registerRequests(app);
   registerAccount(app);
-  registerAdmin(app);
+  registerAdmin(app, reliability);
   registerMetrics(app);
   registerOpenapi(app);
   app.notFound((context) =>

@@ -2,13 +2,11 @@
 import type { Context, Hono } from "hono";
 import { failed, gatewayError, type GatewayError, type Outcome } from "../../schema/error.ts";
 import { LIMITS } from "../../schema/limits.ts";
-import type { Plan, ServeEnvelope } from "../../schema/plan.ts";
-import type { PriceSnapshot } from "../../schema/price.ts";
+import type { ServeEnvelope } from "../../schema/plan.ts";
 import type { ProtocolId } from "../../schema/protocol.ts";
 import { estimateInputTokens } from "../cost/estimate.ts";
-import { priceSnapshot } from "../cost/price.ts";
 import { errorAnswer } from "../engine/answers.ts";
-import { serveCompletion } from "../engine/serve-completion.ts";
+import { type PlannedRequest, serveCompletion } from "../engine/serve-completion.ts";
 import type { CanonicalRequest } from "../protocol/canonical.ts";
 import { PROTOCOLS } from "../protocol/index.ts";
 import { measurePrompt } from "../protocol/measure.ts";
@@ -17,8 +15,8 @@ import { resolveModel } from "../routing/resolve-model.ts";
 import { readBounded } from "../runtime/read-bounded.ts";
 import type { AppEnv } from "./app-env.ts";
 import { authenticate, hashText } from "./authenticate.ts";
+import { catalogueOf } from "./catalogue.ts";
 import { loadDocuments } from "./documents.ts";
-import { activeProviders } from "./environment.ts";
 import { ownByObject } from "./own-by-object.ts";
 
 const ENDPOINTS: readonly { path: string; protocol: ProtocolId }[] = [
@@ -63,10 +61,6 @@ async function readBody(request: Request): Promise<Outcome<string>> {
   if (type !== null && !/\bjson\b|^text\/plain|x-www-form-urlencoded/i.test(type)) {
     return failed(gatewayError("unsupported_media_type", `The body must be JSON, not ${type.slice(0, 100)}.`, { suggestion: "Send content-type: application/json." }));
   }
-  const length = Number(request.headers.get("content-length") ?? Number.NaN);
-  if (length > LIMITS.requestBodyBytes) return failed(tooLarge());
-  // A declared length bounds the body, so the runtime may read it in one go.
-  if (length >= 0) return { ok: true, value: await request.text() };
   const text = await readBounded(request, LIMITS.requestBodyBytes);
   return text === null ? failed(tooLarge()) : { ok: true, value: text };
 }
@@ -75,34 +69,26 @@ function tooLarge(): GatewayError {
   return gatewayError("request_too_large", `A request body may have at most ${LIMITS.requestBodyBytes} bytes.`, { suggestion: "Send less, or put files behind an address." });
 }
 
-interface Planned {
-  plan: Plan;
-  snapshot: PriceSnapshot;
-  credentials: (string | null)[];
-}
-
 /** The plan of a request on the documents of this moment. */
-async function planFor(context: Context<AppEnv>, request: CanonicalRequest, hint: string | null): Promise<Outcome<Planned>> {
+async function planFor(context: Context<AppEnv>, request: CanonicalRequest, hint: string | null): Promise<Outcome<PlannedRequest>> {
   const { env } = context;
-  const { prices, config } = await loadDocuments(env, (work) => context.executionCtx.waitUntil(work));
-  const providers = activeProviders(env, config);
-  const aliases = Object.fromEntries(Object.entries(config.model_aliases ?? {}).map(([name, alias]) => [name, alias.target]));
+  const catalogue = catalogueOf(await loadDocuments(env, (work) => context.executionCtx.waitUntil(work)), env);
   const name = withoutCommands(request.model, env);
-  const resolved = resolveModel(name, hint, { providers: [...providers.keys()], pricedModels: Object.keys(prices.models), aliases });
+  const resolved = resolveModel(name, hint, catalogue.table);
   if (!resolved.ok) return resolved;
   const slug = `${resolved.value.provider}/${resolved.value.model}`;
-  const provider = providers.get(resolved.value.provider);
+  const provider = catalogue.providers.get(resolved.value.provider);
   if (provider === undefined) throw new Error("a model was resolved to a provider that is off");
-  const snapshot = priceSnapshot(prices, slug);
-  if (snapshot === null) return failed(notPriced(slug, Object.keys(prices.models)));
+  const priced = catalogue.snapshot(slug);
+  if (priced === null) return failed(notPriced(slug, catalogue.table.pricedModels));
   const plan = makePlan({
     resolved: { ...resolved.value, model: resolved.value.model + request.model.slice(name.length) },
     provider: provider.definition,
     baseUrl: provider.baseUrl,
     callerProtocol: request.protocol,
-    outputTokensMax: Math.min(snapshot.max_output_tokens, LIMITS.outputTokensUnasked),
+    outputTokensMax: Math.min(priced.snapshot.max_output_tokens, LIMITS.outputTokensUnasked),
   });
-  return { ok: true, value: { plan: { ...plan, model: slug }, snapshot, credentials: [provider.credential] } };
+  return { ok: true, value: { plan: { ...plan, model: slug }, ...priced, credentials: [provider.credential] } };
 }
 
 /** The offline provider takes commands after an `@` in the model name (scripts/offline); they are no part of the priced model. */
@@ -111,7 +97,7 @@ function withoutCommands(model: string, env: Env): string {
   return at === -1 || evidenceOf(env) === "live" ? model : model.slice(0, at);
 }
 
-function notPriced(slug: string, priced: string[]): GatewayError {
+function notPriced(slug: string, priced: readonly string[]): GatewayError {
   return gatewayError("model_not_priced", `The model "${slug}" has no price, so it is not served.`, {
     param: "model",
     available: priced.slice(0, 50),

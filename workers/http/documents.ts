@@ -1,0 +1,83 @@
+/**
+ * The versioned documents in force: prices and configuration, from D1, kept in the isolate. The hot path waits for D1 only at its
+ * very first request; later the known document is used while a fresher one is fetched, and a PUT in this isolate counts at once.
+ */
+import { insertDocument, latestDocument, type DocumentKind } from "../../db/documents.ts";
+import { configDocumentSchema, type ConfigDocument } from "../../schema/document.ts";
+import { parseJson, parseWith, type Parsed } from "../../schema/json.ts";
+import { LIMITS } from "../../schema/limits.ts";
+import type { PriceDocument } from "../../schema/price.ts";
+import catalogue from "../cost/catalogue.json" with { type: "json" };
+import { parsePriceDocument } from "../cost/price.ts";
+
+export interface Documents {
+  prices: PriceDocument;
+  config: ConfigDocument;
+}
+
+interface Cached {
+  documents: Documents;
+  numbers: Record<DocumentKind, number>;
+  readAt: number;
+}
+
+let cached: Cached | null = null;
+let refreshing: Promise<Cached> | null = null;
+
+function defaultPrices(): PriceDocument {
+  const parsed = parsePriceDocument(catalogue);
+  if (!parsed.ok) throw new Error(`the bundled price catalogue is wrong: ${parsed.message} at ${parsed.path ?? "?"}`);
+  return parsed.value;
+}
+
+/** The documents in force. `waitUntil` carries the refresh that this request does not wait for. */
+export async function loadDocuments(env: Env, waitUntil: (work: Promise<unknown>) => void): Promise<Documents> {
+  if (cached === null) return (await refresh(env)).documents;
+  if (Date.now() - cached.readAt > LIMITS.configCacheMilliseconds && refreshing === null) {
+    waitUntil(refresh(env).catch((error: unknown) => console.error("documents were not refreshed", error)));
+  }
+  return cached.documents;
+}
+
+function refresh(env: Env): Promise<Cached> {
+  refreshing ??= read(env).finally(() => (refreshing = null));
+  return refreshing;
+}
+
+/** Reads both kinds; an unchanged version keeps its object, so that what was computed from it stays valid. */
+async function read(env: Env): Promise<Cached> {
+  const [prices, config] = await Promise.all([latestDocument(env.DB, "prices"), latestDocument(env.DB, "config")]);
+  const before = cached;
+  const isSame = (kind: DocumentKind, number: number): boolean => before !== null && before.numbers[kind] === number;
+  const pricesNumber = prices?.number ?? 0;
+  const configNumber = config?.number ?? 0;
+  const documents = {
+    prices: before !== null && isSame("prices", pricesNumber) ? before.documents.prices : prices === null ? defaultPrices() : stored(parsePrices(prices.body)),
+    config: before !== null && isSame("config", configNumber) ? before.documents.config : config === null ? {} : stored(parseWith(configDocumentSchema, config.body)),
+  };
+  cached = {
+    documents: before !== null && documents.prices === before.documents.prices && documents.config === before.documents.config ? before.documents : documents,
+    numbers: { prices: pricesNumber, config: configNumber },
+    readAt: Date.now(),
+  };
+  return cached;
+}
+
+function parsePrices(text: string): Parsed<PriceDocument> {
+  const parsed = parseJson(text);
+  return parsed.ok ? parsePriceDocument(parsed.value) : parsed;
+}
+
+/** A document we validated before storing it; unreadable now is a defect, not an input. */
+function stored<T>(parsed: Parsed<T>): T {
+  if (!parsed.ok) throw new Error(`a stored document is unreadable: ${parsed.message}`);
+  return parsed.value;
+}
+
+/** Stores the next version of a validated document; it is in force in this isolate when this resolves, elsewhere within the cache's life. */
+export async function storeDocument(env: Env, kind: DocumentKind, body: string): Promise<number> {
+  const number = await insertDocument(env.DB, kind, body, Date.now());
+  refreshing = null;
+  await refresh(env);
+  return number;
+}

@@ -1,0 +1,65 @@
+/** From a queue message to the rows of D1. Pure: effective prices come from the message's own snapshot and usage, by the one formula. */
+import type { EntryRow } from "../../db/entries.ts";
+import { requestRecordSchema, type RequestRecord, type UsageMessage } from "../../schema/message.ts";
+import { UNKNOWN_USAGE } from "../../schema/usage.ts";
+import { costOf } from "../cost/cost.ts";
+
+/** The rows of one message. */
+export function entryRow(message: UsageMessage): EntryRow {
+  const record = requestRecordSchema.safeParse(message.record);
+  return {
+    entry: {
+      account_id: message.account_id,
+      seq: message.seq,
+      kind: message.kind,
+      request_id: message.request_id,
+      external_id: message.external_id,
+      amount_micro_rub: message.amount_micro_rub,
+      postings: JSON.stringify(message.postings),
+      balance_after_micro_rub: message.balance_after_micro_rub,
+      held_after_micro_rub: message.held_after_micro_rub,
+      at: message.at,
+      facts: message.facts === null ? null : JSON.stringify(message.facts),
+      prev_hash: message.prev_hash,
+      hash: message.hash,
+    },
+    usage: record.success ? usageRow(message, record.data) : null,
+  };
+}
+
+function usageRow(message: UsageMessage, record: RequestRecord): Record<string, string | number | null> {
+  const usage = record.usage ?? UNKNOWN_USAGE;
+  const prices = Object.fromEntries(costOf(record.snapshot, usage).lines.map((line) => [`${line.class}_pico_usd`, line.pricePicoUsd.toString()]));
+  return {
+    account_id: message.account_id,
+    seq: message.seq,
+    request_id: record.request_id,
+    kind: message.kind,
+    key_id: record.key_id,
+    protocol: record.protocol,
+    upstream_protocol: record.upstream_protocol,
+    model: record.model,
+    provider: record.provider,
+    stream: record.stream ? 1 : 0,
+    state: record.state,
+    error_code: record.error_code,
+    ...usage,
+    usage_source: record.usage_source,
+    price_version: record.snapshot.version,
+    ...prices,
+    fx_micro_rub_per_usd: record.snapshot.fx_micro_rub_per_usd,
+    markup_bps: record.snapshot.markup_bps,
+    provider_cost_pico_usd: record.provider_cost_pico_usd,
+    cost_micro_rub: record.cost_micro_rub,
+    charged_micro_rub: (-BigInt(message.amount_micro_rub)).toString(),
+    flagged: record.flagged,
+    finish_reason: record.finish_reason,
+    ttft_ms: record.timings.ttft_ms,
+    duration_ms: record.timings.duration_ms,
+    output_tokens_per_second: record.timings.output_tokens_per_second,
+    evidence: record.evidence,
+    at: message.at,
+    day: new Date(message.at).toISOString().slice(0, 10),
+    record: JSON.stringify(record),
+  };
+}
