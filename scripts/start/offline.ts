@@ -17,7 +17,7 @@ export function namesProvider(environment: Environment): boolean {
 
 export async function startOffline(environment: Environment): Promise<OfflineStand> {
   const recordings = environment["PLYRUM_RECORDINGS"];
-  const server = await startOfflineProvider(isSet(recordings) ? { recordingsFolder: recordings } : {});
+  const server = await startOfflineProvider({ recordingsFolder: isSet(recordings) ? recordings : "../shared/fixtures" });
   const bindings: Record<string, string> = { PLYRUM_EVIDENCE: "offline" };
   for (const provider of Object.values(PROVIDERS)) {
     bindings[provider.base_url_env] = server.url + provider.offline_path;

@@ -129,6 +129,8 @@ async function serve({ options, stateDir, bindings, ending }: ServeFacts): Promi
   const miniflare = open({
     ...workerOptions,
     name: WORKER_NAME,
+    // Otherwise every outgoing call passes through one more worker, which takes a header off that no caller of a local socket sends.
+    stripCfConnectingIp: false,
     modules: [{ type: "ESModule", path: join(ROOT, "index.js"), contents }],
     bindings,
     unsafeDirectSockets: [{ host: "127.0.0.1", port: options.port ?? 0, entrypoint: DIRECT_ENTRYPOINT }],
