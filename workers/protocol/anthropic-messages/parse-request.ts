@@ -1,0 +1,196 @@
+/** A caller's Messages body → the canonical request. */
+import { failed, gatewayError, type Outcome } from "../../../schema/error.ts";
+import { checkWith, isObject, parseJson } from "../../../schema/json.ts";
+import { type MessageBlock, type MessagesRequest, messagesRequestSchema } from "../../../schema/wire/anthropic-messages.ts";
+import type { Block, CacheMark, CanonicalRequest, MediaSource, ReasoningControl, ResponseFormat, ToolChoice, ToolDefinition, Turn } from "../canonical.ts";
+import { elementSlices, type JsonPath, sliceAt } from "../json-text.ts";
+
+/** Top-level fields that have a place in the canonical request; every other one goes to `rest`. */
+const READ_FIELDS: ReadonlySet<string> = new Set(
+  "model messages max_tokens system stream temperature top_p top_k stop_sequences tools tool_choice thinking output_config metadata".split(" "),
+);
+
+/** Wrong input found while reading; caught in `parseRequest` and nowhere else, so a deep reader need not thread outcomes. */
+class WrongField extends Error {
+  readonly path: string;
+  constructor(path: string, message: string) {
+    super(message);
+    this.path = path;
+  }
+}
+
+/** Reads and checks a body. Errors: `invalid_json`, `invalid_request` with `param` the dotted path of the first wrong field. */
+export function parseRequest(bodyText: string): Outcome<CanonicalRequest> {
+  const json = parseJson(bodyText);
+  if (!json.ok) return failed(gatewayError("invalid_json", `The body is not valid JSON: ${json.message}.`));
+  if (!isObject(json.value)) return failed(gatewayError("invalid_request", "The body must be a JSON object."));
+  const checked = checkWith(messagesRequestSchema, json.value);
+  if (!checked.ok) {
+    const where = checked.path === null ? "" : ` in ${checked.path}`;
+    return failed(gatewayError("invalid_request", `Invalid value${where}: ${checked.message}.`, { param: checked.path }));
+  }
+  try {
+    return { ok: true, value: readRequest(checked.value, bodyText) };
+  } catch (error) {
+    if (!(error instanceof WrongField)) throw error;
+    return failed(gatewayError("invalid_request", `Invalid value in ${error.path}: ${error.message}.`, { param: error.path }));
+  }
+}
+
+function readRequest(body: MessagesRequest, bodyText: string): CanonicalRequest {
+  const rest: Record<string, unknown> = {};
+  for (const [field, value] of Object.entries(body)) {
+    if (!READ_FIELDS.has(field) && value !== null && value !== undefined) rest[field] = value;
+  }
+  const system = body.system === null || body.system === undefined ? [] : readContent(body.system, ["system"], bodyText);
+  const turns = body.messages.map((message, index): Turn => {
+    const role = message.role === "system" ? "system" : message.role;
+    return { role, name: null, blocks: readContent(message.content, ["messages", index, "content"], bodyText) };
+  });
+  return {
+    protocol: "anthropic-messages",
+    model: body.model,
+    stream: body.stream === true,
+    wantsStreamUsage: true,
+    turns: system.length === 0 ? turns : [{ role: "system", name: null, blocks: system }, ...turns],
+    tools: readTools(body, bodyText, rest),
+    toolChoice: readToolChoice(body),
+    parallelToolCalls: body.tool_choice?.disable_parallel_tool_use === true ? false : null,
+    maxOutputTokens: body.max_tokens,
+    temperature: body.temperature ?? null,
+    topP: body.top_p ?? null,
+    topK: body.top_k ?? null,
+    stop: body.stop_sequences ?? [],
+    choices: 1,
+    reasoning: readReasoning(body),
+    responseFormat: readFormat(body, bodyText, rest),
+    user: body.metadata?.user_id ?? null,
+    rest,
+  };
+}
+
+function readContent(content: string | MessageBlock[], path: JsonPath, bodyText: string): Block[] {
+  if (typeof content === "string") return content === "" ? [] : [{ type: "text", text: content, cache: null }];
+  return content.map((block, index) => readBlock(block, [...path, index], bodyText));
+}
+
+function readBlock(block: MessageBlock, path: JsonPath, bodyText: string): Block {
+  const cache = readCacheMark(block.cache_control);
+  const where = path.join(".");
+  switch (block.type) {
+    case "text":
+      return { type: "text", text: demand(block.text, `${where}.text`), cache };
+    case "image":
+      return { type: "image", source: readSource(block, where), detail: null, cache };
+    case "document": {
+      const kind = block.source?.type;
+      if (kind !== "base64" && kind !== "url" && kind !== "file") return opaque(block, path, bodyText);
+      return { type: "file", source: readSource(block, where), name: block.title ?? null, cache };
+    }
+    case "thinking":
+      return { type: "reasoning", kind: "raw", text: block.thinking ?? "", signature: block.signature ?? null, data: null };
+    case "redacted_thinking":
+      return { type: "reasoning", kind: "redacted", text: "", signature: null, data: block.data ?? null };
+    case "tool_use": {
+      const argumentsText = sliceAt(bodyText, [...path, "input"]);
+      if (argumentsText === null) throw new WrongField(`${where}.input`, "is required");
+      return { type: "tool-call", id: demand(block.id, `${where}.id`), name: demand(block.name, `${where}.name`), argumentsText, cache };
+    }
+    case "tool_result": {
+      const content = readResultContent(block, path, bodyText);
+      return { type: "tool-result", callId: demand(block.tool_use_id, `${where}.tool_use_id`), name: null, content, isError: block.is_error ?? null, cache };
+    }
+    default:
+      return opaque(block, path, bodyText);
+  }
+}
+
+function opaque(block: MessageBlock, path: JsonPath, bodyText: string): Block {
+  return { type: "opaque", protocol: "anthropic-messages", kind: block.type, json: sliceAt(bodyText, path) ?? JSON.stringify(block) };
+}
+
+/** A tool result's own content: nothing, a string, or blocks. */
+function readResultContent(block: MessageBlock, path: JsonPath, bodyText: string): Block[] {
+  const content = block["content"];
+  if (content === null || content === undefined) return [];
+  if (typeof content === "string") return content === "" ? [] : [{ type: "text", text: content, cache: null }];
+  const where = `${path.join(".")}.content`;
+  if (!Array.isArray(content)) throw new WrongField(where, "must be a string or an array of blocks");
+  return content.map((inner: unknown, index) => {
+    const checked = checkWith(messagesRequestSchema.shape.messages.element.shape.content, [inner]);
+    if (!checked.ok || typeof checked.value === "string" || checked.value[0] === undefined) throw new WrongField(`${where}.${index}`, "is not a content block");
+    return readBlock(checked.value[0], [...path, "content", index], bodyText);
+  });
+}
+
+function readSource(block: MessageBlock, where: string): MediaSource {
+  const source = demand(block.source, `${where}.source`);
+  if (source.type === "url") return { kind: "url", url: demand(source.url, `${where}.source.url`) };
+  if (source.type === "file") return { kind: "file", id: demand(source.file_id, `${where}.source.file_id`) };
+  if (source.type !== "base64") throw new WrongField(`${where}.source.type`, "must be base64, url or file");
+  return { kind: "base64", mediaType: demand(source.media_type, `${where}.source.media_type`), data: demand(source.data, `${where}.source.data`) };
+}
+
+function demand<T>(value: T | null | undefined, path: string): T {
+  if (value === null || value === undefined) throw new WrongField(path, "is required");
+  return value;
+}
+
+function readCacheMark(mark: MessageBlock["cache_control"]): CacheMark | null {
+  if (mark === null || mark === undefined) return null;
+  return { ttl: mark.ttl === "5m" || mark.ttl === "1h" ? mark.ttl : null };
+}
+
+function readTools(body: MessagesRequest, bodyText: string, rest: Record<string, unknown>): ToolDefinition[] {
+  const tools: ToolDefinition[] = [];
+  const sources = body.tools && body.tools.length > 0 ? elementSlices(bodyText, ["tools"]) : [];
+  for (const [index, tool] of (body.tools ?? []).entries()) {
+    if (typeof tool.type === "string" && tool.type !== "custom") {
+      rest[`tools.${index}`] = tool;
+      continue;
+    }
+    tools.push({
+      name: tool.name,
+      description: tool.description ?? null,
+      schemaText: sliceAt(sources[index] ?? "", ["input_schema"]) ?? '{"type":"object","properties":{}}',
+      strict: tool.strict ?? null,
+      cache: readCacheMark(tool.cache_control),
+    });
+  }
+  return tools;
+}
+
+function readToolChoice(body: MessagesRequest): ToolChoice | null {
+  const choice = body.tool_choice;
+  switch (choice?.type) {
+    case undefined:
+      return null;
+    case "auto":
+      return { mode: "auto" };
+    case "none":
+      return { mode: "none" };
+    case "any":
+      return { mode: "required" };
+    case "tool":
+      return { mode: "tool", name: demand(choice?.name, "tool_choice.name") };
+    default:
+      throw new WrongField("tool_choice.type", "must be auto, any, tool or none");
+  }
+}
+
+function readReasoning(body: MessagesRequest): ReasoningControl | null {
+  const effort = body.output_config?.effort ?? null;
+  if (!body.thinking) return effort === null ? null : { effort, budgetTokens: null, mode: null };
+  const { type } = body.thinking;
+  if (type !== "enabled" && type !== "disabled" && type !== "adaptive") throw new WrongField("thinking.type", "must be enabled, disabled or adaptive");
+  return { effort, budgetTokens: body.thinking.budget_tokens ?? null, mode: type };
+}
+
+function readFormat(body: MessagesRequest, bodyText: string, rest: Record<string, unknown>): ResponseFormat | null {
+  const format = body.output_config?.format;
+  if (!format) return null;
+  const schemaText = sliceAt(bodyText, ["output_config", "format", "schema"]);
+  if (format.type === "json_schema" && schemaText !== null) return { kind: "json-schema", name: null, schemaText, strict: true };
+  rest["output_config"] = body.output_config;
+  return null;
+}
