@@ -113,10 +113,13 @@ describe("the same protocol in and out", () => {
     });
   });
 
-  test("forwards nothing after the terminator", () => {
+  test("passes what the provider still sends after its terminator, unread and unbilled", () => {
     const relayed = relay();
     const late = 'data: {"id":"x","choices":[{"index":0,"delta":{"content":"late"}}]}\n\n';
-    expect(run(relayed, [...whole("text.sse"), Buffer.from(late)])).toBe(textOf("text.sse"));
+    const plain = relay();
+    run(plain, whole("text.sse"));
+    expect(run(relayed, [...whole("text.sse"), Buffer.from(late)])).toBe(textOf("text.sse") + late);
+    expect(relayed.meter.outputCharacters).toBe(plain.meter.outputCharacters);
   });
 
   test("passes a frame nobody can read, and a keep-alive that is no JSON", () => {

@@ -122,6 +122,8 @@ function readAnthropicStream(documents: readonly Json[]): Reading {
   const reading = emptyReading();
   const counts: Record<string, number> = {};
   for (const document of documents) {
+    // Some files hold two answers one after the other; a stream's answer ends at its own end.
+    if (reading.terminated) break;
     if (document.type === "error") reading.error = true;
     if (document.type === "message_start") readAnthropicUsage(reading, counts, document.message.usage);
     if (document.type === "message_stop") reading.terminated = true;

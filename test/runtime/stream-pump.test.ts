@@ -34,6 +34,7 @@ function plainRelay(): Relay & { meter: Meter } {
       meter.error ??= failure ?? gatewayError("provider_error", "cut");
       return encode("tail");
     },
+    passesRest: () => false,
     takeEvents: () => [],
   };
 }

@@ -27,6 +27,8 @@ export interface Relay {
   /** The upstream body ended or failed. Gives the last bytes for the caller: a well-formed end, or the protocol's in-stream error. */
   end(failure: GatewayError | null): Uint8Array;
   meter: Readonly<Meter>;
+  /** After the terminal event: whether bytes that still come are passed to the caller (same protocol on both sides), or nothing more is. */
+  passesRest(): boolean;
   /** Events since the last call, for whoever records them; empty unless asked for at creation. */
   takeEvents(): CanonicalEvent[];
 }

@@ -43,7 +43,7 @@ interface RelayState {
   recorded: CanonicalEvent[];
   /** A terminal event was forwarded: nothing more goes to the caller. */
   closed: boolean;
-  /** The upstream's own error passed: the rest of its bytes pass too, unread. */
+  /** The upstream's own terminator or error passed: whatever bytes it still sends pass too, unread and unbilled. */
   transparent: boolean;
   /** The last bytes forwarded did not end in a blank line, so an event of ours must begin with one. */
   lastFrameOpen: boolean;
@@ -150,8 +150,7 @@ function forwardFrame(state: RelayState, frame: Frame, out: (Uint8Array | string
     out.push(bytes);
     state.lastFrameOpen = !endsBlank(bytes);
   }
-  if (terminal && error !== null) state.transparent = true;
-  else if (terminal) state.closed = true;
+  if (terminal) state.transparent = true;
 }
 
 /** True for an error the upstream stated in its own protocol, which the caller reads as it is. */
@@ -314,6 +313,7 @@ export function createRelay(options: RelayOptions): Relay {
       return join(out, null);
     },
     meter: state.meter,
+    passesRest: () => state.transparent && !state.closed,
     takeEvents: () => state.recorded.splice(0),
   };
 }

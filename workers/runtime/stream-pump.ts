@@ -49,6 +49,8 @@ const IDLE = (): GatewayError => gatewayError("provider_timeout", "The provider 
 const TOO_LONG = (): GatewayError => gatewayError("provider_timeout", "The answer took longer than a stream may last.");
 const BROKEN = (): GatewayError => gatewayError("provider_error", "The provider's answer broke off before its end.");
 
+const NOTHING = new Uint8Array(0);
+
 class StreamPump {
   #input: PumpInput;
   #writer: CoalescingWriter;
@@ -58,7 +60,7 @@ class StreamPump {
   #lastWriteAt: number;
   #startedAt: number;
   #goneAt: number | null = null;
-  #errorAt: number | null = null;
+  #tailSince: number | null = null;
   #waitingSince: number | null = null;
   #progressed = false;
   #resolveFirst: () => void = () => undefined;
@@ -80,45 +82,63 @@ class StreamPump {
   }
 
   async run(): Promise<PumpEnd> {
+    const { relay, settle } = this.#input;
+    const reader = this.#input.source.getReader();
     const stopTicking = this.#input.everySecond(() => this.#tick());
-    const last = await this.#forward();
-    stopTicking();
-    const tail = this.#input.relay.end(this.#failure);
+    const last = await this.#forward(reader);
+    const tail = relay.meter.ended ? NOTHING : relay.end(this.#failure);
     const end = this.#ending();
-    await this.#input.settle(end);
+    await settle(end);
     if (end.started) {
       this.#writer.write(last);
       this.#writer.write(tail);
+      await this.#forwardRest(reader);
       await this.#writer.close();
     }
+    reader.cancel().catch(() => undefined);
+    stopTicking();
     this.#resolveFirst();
     return { ...end, clientGone: this.#writer.clientGone };
   }
 
   /** Reads to the end; gives the bytes of the terminal event, held back until the settlement. */
-  async #forward(): Promise<Uint8Array> {
-    const { source, relay } = this.#input;
-    const reader = source.getReader();
+  async #forward(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Uint8Array> {
+    const { relay } = this.#input;
     try {
       for (;;) {
         const { value, done } = await reader.read();
-        if (done) return new Uint8Array(0);
+        if (done) return NOTHING;
         this.#lastByteAt = this.#input.now();
         this.#progressed = true;
         const out = relay.push(value);
         this.#commit(out, relay.meter.error === null);
         if (relay.meter.ended || (relay.meter.error !== null && !this.#started)) {
-          reader.cancel().catch(() => undefined);
           return out;
         }
-        if (relay.meter.error !== null) this.#errorAt ??= this.#input.now();
+        if (relay.meter.error !== null) this.#tailSince ??= this.#input.now();
         this.#writer.write(out);
         if (this.#writer.pendingBytes > LIMITS.bufferedBytesPerStream) await this.#waitForClient();
-        if (this.#failure !== null) return new Uint8Array(0);
+        if (this.#failure !== null) return NOTHING;
       }
     } catch {
       this.#failure ??= this.#stoppedForClient() ? null : BROKEN();
-      return new Uint8Array(0);
+      return NOTHING;
+    }
+  }
+
+  /** What the upstream still sends after its own terminator: its bytes are the caller's, and cost nothing. Not for long. */
+  async #forwardRest(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+    const { relay } = this.#input;
+    if (!relay.meter.ended || !relay.passesRest()) return;
+    this.#tailSince ??= this.#input.now();
+    try {
+      for (;;) {
+        const { value, done } = await reader.read();
+        this.#writer.write(done ? relay.end(null) : relay.push(value));
+        if (done || this.#writer.clientGone) return;
+      }
+    } catch {
+      // The answer is whole and settled; what came after it broke off.
     }
   }
 
@@ -162,7 +182,7 @@ class StreamPump {
     }
     if (this.#waitingSince !== null) {
       if (now - this.#waitingSince > LIMITS.clientStallMilliseconds) this.#writer.abandon();
-    } else if (this.#errorAt !== null && now - this.#errorAt > LIMITS.errorTailMilliseconds) this.#input.abort();
+    } else if (this.#tailSince !== null && now - this.#tailSince > LIMITS.errorTailMilliseconds) this.#input.abort();
     else if (now - this.#lastByteAt > LIMITS.upstreamIdleMilliseconds) this.#fail(IDLE());
     else if (now - this.#startedAt > LIMITS.streamTotalMilliseconds) this.#fail(TOO_LONG());
     else if (this.#goneAt !== null && now - this.#goneAt > LIMITS.drainMilliseconds) this.#fail(TOO_LONG());

@@ -10,6 +10,7 @@ import { readStopReason } from "./stop-reason.ts";
 import { readUsage } from "./usage.ts";
 
 interface DecoderState {
+  started: boolean;
   open: Map<number, OpenBlock>;
   nextBlock: number;
   finished: boolean;
@@ -17,7 +18,7 @@ interface DecoderState {
 }
 
 export function createDecoder(_quirks: Quirks): Decoder {
-  const state: DecoderState = { open: new Map(), nextBlock: 0, finished: false, ended: false };
+  const state: DecoderState = { started: false, open: new Map(), nextBlock: 0, finished: false, ended: false };
   return {
     decode(frame) {
       const out: CanonicalEvent[] = [];
@@ -51,7 +52,10 @@ function fail(state: DecoderState, out: CanonicalEvent[], error: ReturnType<type
 function decodeEvent(state: DecoderState, event: JsonObject, data: string, out: CanonicalEvent[]): void {
   switch (event["type"]) {
     case "message_start":
-      return startMessage(isObject(event["message"]) ? event["message"] : {}, out);
+      // Some repeat it after a fallback inside the provider; the answer goes on.
+      if (!state.started) startMessage(isObject(event["message"]) ? event["message"] : {}, out);
+      state.started = true;
+      return;
     case "ping":
       out.push({ type: "ping" });
       return;

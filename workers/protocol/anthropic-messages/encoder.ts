@@ -73,8 +73,8 @@ function encodeEvent(state: EncoderState, event: CanonicalEvent): string {
 function start(state: EncoderState, id: string | null, model: string | null): string {
   if (state.started) return "";
   state.started = true;
-  // The prompt's count is not known yet on most wires; `message_delta` carries the true one.
-  const usage = renderUsage({ ...state.usage, output_tokens: 0 }, null);
+  // Clients of this wire demand two numbers here; on most wires neither is known yet, and `message_delta` carries the true ones.
+  const usage = renderUsage({ ...state.usage, input_tokens: state.usage.input_tokens ?? 0, output_tokens: 0 }, null);
   const message = {
     id: id ?? state.context.id,
     type: "message",

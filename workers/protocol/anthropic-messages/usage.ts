@@ -42,17 +42,17 @@ export function readUsage(raw: Record<string, unknown>): ReadUsage | null {
   return { usage, anomaly: odd.length === 0 ? null : odd.join("; ") };
 }
 
-/** The hub's usage in this wire's words. The two counts every client of this protocol demands are numbers, so unknown shows as 0 there. */
+/** The hub's usage in this wire's words. What nobody reported is null, never zero. */
 export function renderUsage(usage: Usage, costMicroRub: number | null): Record<string, unknown> {
   const written5m = usage.cache_write_5m_tokens;
   const written1h = usage.cache_write_1h_tokens;
   const isWriteKnown = written5m !== null || written1h !== null;
   return {
-    input_tokens: usage.input_tokens ?? 0,
+    input_tokens: usage.input_tokens,
     cache_creation_input_tokens: isWriteKnown ? (written5m ?? 0) + (written1h ?? 0) : null,
     cache_read_input_tokens: usage.cache_read_tokens,
     ...(isWriteKnown ? { cache_creation: { ephemeral_5m_input_tokens: written5m ?? 0, ephemeral_1h_input_tokens: written1h ?? 0 } } : {}),
-    output_tokens: usage.output_tokens ?? 0,
+    output_tokens: usage.output_tokens,
     ...(usage.reasoning_tokens === null ? {} : { output_tokens_details: { thinking_tokens: usage.reasoning_tokens } }),
     ...(costMicroRub === null ? {} : { cost_micro_rub: costMicroRub }),
   };
