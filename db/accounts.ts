@@ -19,6 +19,9 @@ export async function findAccount(database: D1Database, id: string): Promise<Acc
 
 /** Accounts above `afterId`, by id. */
 export async function accountsPage(database: D1Database, afterId: string, limit: number): Promise<AccountRow[]> {
-  const result = await database.prepare("SELECT id, name, created_at FROM account WHERE id > ?1 ORDER BY id LIMIT ?2").bind(afterId, limit).all<AccountRow>();
+  const result = await database
+    .prepare("SELECT id, name, created_at FROM account WHERE id > ?1 ORDER BY id LIMIT ?2")
+    .bind(afterId, limit)
+    .all<AccountRow>();
   return result.results;
 }

@@ -8,7 +8,10 @@ export interface StoredDocument {
 }
 
 export async function latestDocument(database: D1Database, kind: DocumentKind): Promise<StoredDocument | null> {
-  return database.prepare("SELECT number, body FROM document WHERE kind = ?1 ORDER BY number DESC LIMIT 1").bind(kind).first<StoredDocument>();
+  return database
+    .prepare("SELECT number, body FROM document WHERE kind = ?1 ORDER BY number DESC LIMIT 1")
+    .bind(kind)
+    .first<StoredDocument>();
 }
 
 /** Stores the next version. Gives its number. */

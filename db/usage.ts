@@ -22,12 +22,25 @@ export interface GroupRow {
   charged_micro_rub: number;
 }
 
-const SUMS = ["requests", "failed", "input_tokens", "cache_read_tokens", "cache_write_tokens", "output_tokens", "cost_micro_rub", "charged_micro_rub"]
+const SUMS = [
+  "requests",
+  "failed",
+  "input_tokens",
+  "cache_read_tokens",
+  "cache_write_tokens",
+  "output_tokens",
+  "cost_micro_rub",
+  "charged_micro_rub",
+]
   .map((column) => `coalesce(sum(${column}), 0) AS ${column}`)
   .join(", ");
 
 /** Rollups by one dimension, from `usage_day` alone; names above `afterName`, ascending. */
-export async function usageGroups(database: D1Database, filter: UsageFilter, page: { by: GroupBy; afterName: string; limit: number }): Promise<GroupRow[]> {
+export async function usageGroups(
+  database: D1Database,
+  filter: UsageFilter,
+  page: { by: GroupBy; afterName: string; limit: number },
+): Promise<GroupRow[]> {
   const column = GROUPS[page.by];
   const result = await database
     .prepare(
@@ -81,7 +94,11 @@ const ROW_COLUMNS = `seq, request_id, key_id, protocol, model, provider, stream,
   flagged, finish_reason, ttft_ms, duration_ms, evidence, at`;
 
 /** Single requests in the range, the newest first, with `seq` below `beforeSeq`. Walks the primary key. */
-export async function usageRows(database: D1Database, filter: UsageFilter, page: { beforeSeq: number; limit: number }): Promise<UsageRow[]> {
+export async function usageRows(
+  database: D1Database,
+  filter: UsageFilter,
+  page: { beforeSeq: number; limit: number },
+): Promise<UsageRow[]> {
   const result = await database
     .prepare(`SELECT ${ROW_COLUMNS} FROM usage WHERE account_id = ?1 AND seq < ?4 AND day BETWEEN ?2 AND ?3 ORDER BY seq DESC LIMIT ?5`)
     .bind(filter.accountId, filter.fromDay, filter.toDay, page.beforeSeq, page.limit)
@@ -89,14 +106,11 @@ export async function usageRows(database: D1Database, filter: UsageFilter, page:
   return result.results;
 }
 
-/** The stored record of one request, as JSON text; null when D1 has none. */
-export async function usageRecord(database: D1Database, accountId: string, requestId: string): Promise<string | null> {
-  const row = await database.prepare("SELECT record FROM usage WHERE account_id = ?1 AND request_id = ?2").bind(accountId, requestId).first<{ record: string }>();
-  return row?.record ?? null;
-}
-
 /** Sums over all accounts by model and provider, for the metrics page. */
-export async function usageByModel(database: D1Database, limit: number): Promise<(Omit<GroupRow, "name"> & { model: string; provider: string })[]> {
+export async function usageByModel(
+  database: D1Database,
+  limit: number,
+): Promise<(Omit<GroupRow, "name"> & { model: string; provider: string })[]> {
   const result = await database
     .prepare(`SELECT model, provider, ${SUMS} FROM usage_day GROUP BY model, provider ORDER BY model LIMIT ?1`)
     .bind(limit)

@@ -27,8 +27,6 @@ export function toJsonNumber(amount: MicroRub): number {
 /** A decimal integer in text, as SQL, RPC and the queue carry it. */
 export const integerText = z.string().regex(/^-?\d{1,40}$/, "must be a decimal integer in a string");
 
-export const microRubText = integerText.transform((text) => microRub(BigInt(text)));
-
 /** An amount in a request body of ours: a JSON integer above zero. */
 export const microRubPositive = z
   .number()

@@ -2,7 +2,19 @@
  * The calls between the Worker, the queue consumer, the cron job and an account's object. Amounts are decimal text. Every mutating
  * call states absolute facts and may be repeated. Additive changes only: Worker and object may be of different versions for a while.
  */
-import type { AdmitCommand, AdmitResult, Balance, CreditCommand, CreditResult, EndResult, Entry, Hold, LedgerFacts, ReleaseCommand, SettleCommand } from "./ledger.ts";
+import type {
+  AdmitCommand,
+  AdmitResult,
+  Balance,
+  CreditCommand,
+  CreditResult,
+  EndResult,
+  Entry,
+  Hold,
+  LedgerFacts,
+  ReleaseCommand,
+  SettleCommand,
+} from "./ledger.ts";
 import type { CreateKeyCommand, KeyRow } from "./key.ts";
 import type { ServeEnvelope } from "./plan.ts";
 import type { StoredRequest } from "./request.ts";

@@ -124,11 +124,11 @@ function expected(vector: Case): CostVector["expected"] {
   };
 }
 
-function price(input: string, output: string, more: Partial<Price> = {}): Price {
+function priceFor(input: string, output: string, more: Partial<Price> = {}): Price {
   return { input, output, cache_read: null, cache_write_5m: null, cache_write_1h: null, request: "0", above: [], ...more };
 }
 
-function usage(input: number | null, output: number | null, more: Partial<Tokens> = {}): Tokens {
+function usageFor(input: number | null, output: number | null, more: Partial<Tokens> = {}): Tokens {
   return {
     input_tokens: input,
     cache_read_tokens: null,
@@ -177,8 +177,8 @@ function floatTraps(): Case[] {
             name: "",
             fx_micro_rub_per_usd: fx,
             markup_bps: markup,
-            price: price(input, output),
-            usage: usage(tokens, tokens * 2),
+            price: priceFor(input, output),
+            usage: usageFor(tokens, tokens * 2),
           };
           if (BigInt(floatCost(vector)).toString() === expected(vector).cost_micro_rub) continue;
           found += 1;
@@ -209,8 +209,8 @@ function plainCases(): Case[] {
         priced(
           `plain: ${inputTokens} in at ${input}, ${outputTokens} out at ${output}`,
           { fx, markup },
-          price(input, output),
-          usage(inputTokens, outputTokens),
+          priceFor(input, output),
+          usageFor(inputTokens, outputTokens),
         ),
       );
     }
@@ -220,27 +220,27 @@ function plainCases(): Case[] {
 
 function cacheCases(): Case[] {
   const cases: Case[] = [];
-  const cached = price("3", "15", { cache_read: "0.3", cache_write_5m: "3.75", cache_write_1h: "6" });
-  const readOnly = price("1.25", "10", { cache_read: "0.125" });
+  const cached = priceFor("3", "15", { cache_read: "0.3", cache_write_5m: "3.75", cache_write_1h: "6" });
+  const readOnly = priceFor("1.25", "10", { cache_read: "0.125" });
   for (const fx of [90_000_000, 81_234_500, 77_777_777]) {
     for (const reads of [0, 1, 3000]) {
       for (const writes of [0, 1, 4097]) {
-        const tokens = usage(1000, 500, {
+        const tokens = usageFor(1000, 500, {
           cache_read_tokens: reads,
           cache_write_5m_tokens: writes,
           cache_write_1h_tokens: Math.floor(writes / 2),
         });
         cases.push(priced(`caches: ${reads} read, ${writes} written, fx ${fx}`, { fx, markup: 1500 }, cached, tokens));
       }
-      cases.push(priced(`cache reads only: ${reads}, fx ${fx}`, { fx, markup: 333 }, readOnly, usage(17, 9, { cache_read_tokens: reads })));
+      cases.push(priced(`cache reads only: ${reads}, fx ${fx}`, { fx, markup: 333 }, readOnly, usageFor(17, 9, { cache_read_tokens: reads })));
     }
   }
   cases.push(
     priced(
       "the worked example: 1000 fresh at 2.50, 3000 cached at 0.25, 500 out at 10, fx 81.2345, 15 %: 770713, not 770714",
       { fx: 81_234_500, markup: 1500 },
-      price("2.50", "10", { cache_read: "0.25" }),
-      usage(1000, 500, { cache_read_tokens: 3000 }),
+      priceFor("2.50", "10", { cache_read: "0.25" }),
+      usageFor(1000, 500, { cache_read_tokens: 3000 }),
     ),
   );
   return cases;
@@ -248,7 +248,7 @@ function cacheCases(): Case[] {
 
 function tierCases(): Case[] {
   const cases: Case[] = [];
-  const tiered = price("1.25", "10", {
+  const tiered = priceFor("1.25", "10", {
     cache_read: "0.125",
     cache_write_5m: "1.5",
     above: [
@@ -266,7 +266,7 @@ function tierCases(): Case[] {
               `tier: prompt of ${threshold + offset} tokens, ${reads} read from cache, ${writes} written to it`,
               { fx: 90_000_000, markup: 1500 },
               tiered,
-              usage(fresh, 777, { cache_read_tokens: reads, cache_write_5m_tokens: writes }),
+              usageFor(fresh, 777, { cache_read_tokens: reads, cache_write_5m_tokens: writes }),
             ),
           );
         }
@@ -285,8 +285,8 @@ function unknownCases(): Case[] {
           priced(
             `no price for ${field}, ${tokens} used, fx ${fx}`,
             { fx, markup: 1500 },
-            price("0.15", "0.6"),
-            usage(10, 20, { [field]: tokens }),
+            priceFor("0.15", "0.6"),
+            usageFor(10, 20, { [field]: tokens }),
           ),
         );
       }
@@ -304,8 +304,8 @@ function unknownCases(): Case[] {
         priced(
           `unknown tokens: ${input} in, ${output} out, fee ${fee}`,
           { fx: 90_000_000, markup: 1500 },
-          price("3", "15", { request: fee }),
-          usage(input, output),
+          priceFor("3", "15", { request: fee }),
+          usageFor(input, output),
         ),
       );
     }
@@ -317,12 +317,12 @@ function feeAndRateCases(): Case[] {
   const cases: Case[] = [];
   for (const fee of ["0.01", "0.000000000001", "1", "0.0025", "35"]) {
     for (const fx of [90_000_000, 1, 999_999_999]) {
-      cases.push(priced(`fee ${fee} a request, fx ${fx}`, { fx, markup: 1234 }, price("0.25", "2", { request: fee }), usage(100, 10)));
+      cases.push(priced(`fee ${fee} a request, fx ${fx}`, { fx, markup: 1234 }, priceFor("0.25", "2", { request: fee }), usageFor(100, 10)));
     }
   }
   for (const markup of [0, 1, 9999, 10_000, 123_456, 1_000_000]) {
     for (const fx of [1, 89_999_999, 90_000_001, 1_000_000_000_000]) {
-      cases.push(priced(`markup ${markup}, fx ${fx}`, { fx, markup }, price("0.59", "0.79"), usage(4321, 1234)));
+      cases.push(priced(`markup ${markup}, fx ${fx}`, { fx, markup }, priceFor("0.59", "0.79"), usageFor(4321, 1234)));
     }
   }
   return cases;
@@ -336,25 +336,25 @@ function edgeCases(): Case[] {
   };
   for (const tokens of [94_906_265, 94_906_266, 100_000_000]) {
     for (const fx of [94_906_265, 94_906_266, 949_062_651_000])
-      at(`${tokens} tokens at 100, fx ${fx}`, fx, price("100", "0"), usage(tokens, 0));
+      at(`${tokens} tokens at 100, fx ${fx}`, fx, priceFor("100", "0"), usageFor(tokens, 0));
   }
   // 9007.199254740991 USD at fx 10^12 is exactly 2^53 - 1 micro-RUB: just reached, just missed, just passed.
   const dollars = "9007.199254740991";
-  at("exactly 2^53 - 1", 1_000_000_000_000, price("0", "0", { request: dollars }), usage(0, 0));
-  at("one above 2^53 - 1", 1_000_000_000_000, price("0", "0", { request: "9007.199254740992" }), usage(0, 0));
-  at("one below 2^53 - 1", 1_000_000_000_000, price("0", "0", { request: "9007.199254740990" }), usage(0, 0));
-  at("a fraction below 2^53 - 1 is rounded up to it", 999_999_999_999, price("0.000001", "0", { request: dollars }), usage(0, 0));
+  at("exactly 2^53 - 1", 1_000_000_000_000, priceFor("0", "0", { request: dollars }), usageFor(0, 0));
+  at("one above 2^53 - 1", 1_000_000_000_000, priceFor("0", "0", { request: "9007.199254740992" }), usageFor(0, 0));
+  at("one below 2^53 - 1", 1_000_000_000_000, priceFor("0", "0", { request: "9007.199254740990" }), usageFor(0, 0));
+  at("a fraction below 2^53 - 1 is rounded up to it", 999_999_999_999, priceFor("0.000001", "0", { request: dollars }), usageFor(0, 0));
   at(
     "every class at its largest",
     1_000_000,
-    price("10000", "10000", { cache_read: "10000", cache_write_5m: "10000", cache_write_1h: "10000" }),
-    usage(100_000_000, 100_000_000, {
+    priceFor("10000", "10000", { cache_read: "10000", cache_write_5m: "10000", cache_write_1h: "10000" }),
+    usageFor(100_000_000, 100_000_000, {
       cache_read_tokens: 100_000_000,
       cache_write_5m_tokens: 100_000_000,
       cache_write_1h_tokens: 100_000_000,
     }),
   );
-  at("one token at the smallest price", 1, price("0.000001", "0.000001"), usage(1, 0));
+  at("one token at the smallest price", 1, priceFor("0.000001", "0.000001"), usageFor(1, 0));
   return cases;
 }
 

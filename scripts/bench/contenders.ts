@@ -42,7 +42,12 @@ export function startUpstream(): Promise<Upstream> {
 }
 
 export function direct(upstream: Upstream): Contender {
-  return { name: "direct", target: { port: upstream.port, path: "/v1/chat/completions", headers: {} }, pid: null, close: async () => undefined };
+  return {
+    name: "direct",
+    target: { port: upstream.port, path: "/v1/chat/completions", headers: {} },
+    pid: null,
+    close: async () => undefined,
+  };
 }
 
 async function freePort(): Promise<number> {
@@ -156,7 +161,12 @@ export async function portkeyOnWorkerd(upstream: Upstream): Promise<Contender> {
   const application = /fetch:(\w+)\.fetch,port:/.exec(source)?.[1];
   if (start === -1 || application === undefined) throw new Error("Portkey's build has another shape than the one this benchmark knows");
   const built = await build({
-    stdin: { contents: `${source.slice(0, start).replace(/^#!.*\n/, "")};export default { fetch: (request, env, context) => ${application}.fetch(request, env, context) };`, resolveDir: dirname(PORTKEY), sourcefile: "portkey.js", loader: "js" },
+    stdin: {
+      contents: `${source.slice(0, start).replace(/^#!.*\n/, "")};export default { fetch: (request, env, context) => ${application}.fetch(request, env, context) };`,
+      resolveDir: dirname(PORTKEY),
+      sourcefile: "portkey.js",
+      loader: "js",
+    },
     bundle: true,
     write: false,
     format: "esm",
@@ -169,8 +179,13 @@ export async function portkeyOnWorkerd(upstream: Upstream): Promise<Contender> {
       {
         name: "node-only",
         setup(builder) {
-          builder.onResolve({ filter: /^(@hono\/node-server|@hono\/node-ws|ws|ioredis)$/ }, (found) => ({ path: found.path, namespace: "empty" }));
-          builder.onLoad({ filter: /.*/, namespace: "empty" }, () => ({ contents: "export default class {}; export const serve = null; export const createNodeWebSocket = null;" }));
+          builder.onResolve({ filter: /^(@hono\/node-server|@hono\/node-ws|ws|ioredis)$/ }, (found) => ({
+            path: found.path,
+            namespace: "empty",
+          }));
+          builder.onLoad({ filter: /.*/, namespace: "empty" }, () => ({
+            contents: "export default class {}; export const serve = null; export const createNodeWebSocket = null;",
+          }));
         },
       },
     ],

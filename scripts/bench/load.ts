@@ -48,7 +48,17 @@ function once(target: Target, agent: Agent, load: Load): Promise<Sample> {
       });
       response.on("close", finish);
     };
-    const outgoing = send({ host: "127.0.0.1", port: target.port, path: target.path, method: "POST", agent, headers: { ...target.headers, "content-type": "application/json", "content-length": Buffer.byteLength(load.body) } }, onAnswer);
+    const outgoing = send(
+      {
+        host: "127.0.0.1",
+        port: target.port,
+        path: target.path,
+        method: "POST",
+        agent,
+        headers: { ...target.headers, "content-type": "application/json", "content-length": Buffer.byteLength(load.body) },
+      },
+      onAnswer,
+    );
     outgoing.on("error", (error) => (load.abortAfterReads === null ? reject(error) : finish()));
     outgoing.end(load.body);
   });

@@ -20,7 +20,10 @@ function statOf(pid: number): Stat | null {
     const text = readFileSync(`/proc/${pid}/stat`, "utf8");
     const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
     const ticks = Number(fields[11]) + Number(fields[12]);
-    return { parent: Number(fields[1]), cost: { cpuMilliseconds: ticks * TICK_MILLISECONDS, residentBytes: Number(fields[21]) * PAGE_BYTES } };
+    return {
+      parent: Number(fields[1]),
+      cost: { cpuMilliseconds: ticks * TICK_MILLISECONDS, residentBytes: Number(fields[21]) * PAGE_BYTES },
+    };
   } catch {
     return null;
   }
@@ -29,7 +32,9 @@ function statOf(pid: number): Stat | null {
 /** The cost so far of one process, without its children. */
 export function costOfProcess(pid: number): ProcessCost {
   if (process.platform === "linux") return statOf(pid)?.cost ?? { cpuMilliseconds: 0, residentBytes: 0 };
-  const [time = "0:0", resident = "0"] = execFileSync("ps", ["-o", "time=,rss=", "-p", String(pid)], { encoding: "utf8" }).trim().split(/\s+/);
+  const [time = "0:0", resident = "0"] = execFileSync("ps", ["-o", "time=,rss=", "-p", String(pid)], { encoding: "utf8" })
+    .trim()
+    .split(/\s+/);
   const seconds = time.split(":").reduce((sum, part) => sum * 60 + Number(part), 0);
   return { cpuMilliseconds: seconds * 1000, residentBytes: Number(resident) * 1024 };
 }

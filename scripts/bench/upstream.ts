@@ -57,7 +57,9 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   }
   if (response.destroyed) return;
   response.write(chunk({}, "stop"));
-  response.write(`data: ${JSON.stringify({ id: "chatcmpl-bench", object: "chat.completion.chunk", created: 1_700_000_000, model: "gpt-5-mini", choices: [], usage: { prompt_tokens: 180, completion_tokens: order.chunks, total_tokens: 180 + order.chunks } })}\n\n`);
+  response.write(
+    `data: ${JSON.stringify({ id: "chatcmpl-bench", object: "chat.completion.chunk", created: 1_700_000_000, model: "gpt-5-mini", choices: [], usage: { prompt_tokens: 180, completion_tokens: order.chunks, total_tokens: 180 + order.chunks } })}\n\n`,
+  );
   response.end("data: [DONE]\n\n");
 }
 

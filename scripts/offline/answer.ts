@@ -76,7 +76,8 @@ export function answerOf(ask: Ask, commands: Commands): Answer {
     finish = "stop_sequence";
     stopSequence = stop;
   }
-  const allowed = ask.maxTokens === null ? Number.POSITIVE_INFINITY : Math.max(0, ask.maxTokens - tokensOf(reasoning)) * CHARACTERS_PER_TOKEN;
+  const allowed =
+    ask.maxTokens === null ? Number.POSITIVE_INFINITY : Math.max(0, ask.maxTokens - tokensOf(reasoning)) * CHARACTERS_PER_TOKEN;
   if (text.length > allowed) {
     text = text.slice(0, allowed);
     finish = "length";
@@ -128,7 +129,9 @@ function sampleOf(schema: Record<string, unknown>): unknown {
     case "array":
       return [sampleOf(asRecord(schema["items"]))];
     default:
-      return Object.fromEntries(Object.entries(asRecord(schema["properties"])).map(([name, property]) => [name, sampleOf(asRecord(property))]));
+      return Object.fromEntries(
+        Object.entries(asRecord(schema["properties"])).map(([name, property]) => [name, sampleOf(asRecord(property))]),
+      );
   }
 }
 

@@ -26,10 +26,23 @@ function read(body: Record<string, unknown>): ReadAsk {
     stream: body["stream"] === true,
     lastText: results.length > 0 ? results.map((block) => textOf(block["content"])).join(" | ") : textOf(last["content"]),
     lastIsToolResult: results.length > 0,
-    promptText: textOf(body["system"]) + turns.map((turn) => JSON.stringify(turn["content"]).replaceAll(/"data":"[^"]*"/g, "")).join("\n") + JSON.stringify(body["tools"] ?? ""),
-    images: turns.flatMap((turn) => blocksOf(turn["content"])).filter((block) => block["type"] === "image").map(imageOf),
+    promptText:
+      textOf(body["system"]) +
+      turns.map((turn) => JSON.stringify(turn["content"]).replaceAll(/"data":"[^"]*"/g, "")).join("\n") +
+      JSON.stringify(body["tools"] ?? ""),
+    images: turns
+      .flatMap((turn) => blocksOf(turn["content"]))
+      .filter((block) => block["type"] === "image")
+      .map(imageOf),
     tools: toolsOf(body["tools"]),
-    toolChoice: choice["type"] === "tool" ? { name: String(choice["name"]) } : choice["type"] === "any" ? "required" : choice["type"] === "none" ? "none" : "auto",
+    toolChoice:
+      choice["type"] === "tool"
+        ? { name: String(choice["name"]) }
+        : choice["type"] === "any"
+          ? "required"
+          : choice["type"] === "none"
+            ? "none"
+            : "auto",
     parallel: choice["disable_parallel_tool_use"] !== true,
     maxTokens: body["max_tokens"],
     stop: [body["stop_sequences"] ?? []].flat().map(String),
@@ -62,12 +75,18 @@ function blocksOf(content: unknown): Record<string, unknown>[] {
 }
 
 function textOf(content: unknown): string {
-  return typeof content === "string" ? content : blocksOf(content).map((block) => String(block["text"] ?? "")).join("");
+  return typeof content === "string"
+    ? content
+    : blocksOf(content)
+        .map((block) => String(block["text"] ?? ""))
+        .join("");
 }
 
 function imageOf(block: Record<string, unknown>): Ask["images"][number] {
   const source = asRecord(block["source"]);
-  return source["type"] === "base64" ? { mediaType: String(source["media_type"]), bytes: Buffer.from(String(source["data"]), "base64").length } : { mediaType: "url", bytes: 0 };
+  return source["type"] === "base64"
+    ? { mediaType: String(source["media_type"]), bytes: Buffer.from(String(source["data"]), "base64").length }
+    : { mediaType: "url", bytes: 0 };
 }
 
 function toolsOf(tools: unknown): Tool[] {
@@ -97,7 +116,12 @@ function contentOf(answer: Answer): Record<string, unknown>[] {
   return [
     ...(answer.reasoning === "" ? [] : [{ type: "thinking", thinking: answer.reasoning, signature: signatureOf(answer) }]),
     ...(answer.text === "" ? [] : [{ type: "text", text: answer.text }]),
-    ...answer.tools.map((tool) => ({ type: "tool_use", id: `toolu_${tool.id}`, name: tool.name, input: JSON.parse(tool.arguments) as unknown })),
+    ...answer.tools.map((tool) => ({
+      type: "tool_use",
+      id: `toolu_${tool.id}`,
+      name: tool.name,
+      input: JSON.parse(tool.arguments) as unknown,
+    })),
   ];
 }
 
@@ -107,7 +131,16 @@ function signatureOf(answer: Answer): string {
 
 function unary(answer: Answer, facts: WireFacts): string {
   const usage = facts.commands.flags.has("nousage") ? {} : { usage: finalUsage(answer, facts) };
-  return JSON.stringify({ id: `msg_${facts.id}`, type: "message", role: "assistant", model: facts.model, content: contentOf(answer), stop_reason: STOP[answer.finish], stop_sequence: answer.stopSequence, ...usage });
+  return JSON.stringify({
+    id: `msg_${facts.id}`,
+    type: "message",
+    role: "assistant",
+    model: facts.model,
+    content: contentOf(answer),
+    stop_reason: STOP[answer.finish],
+    stop_sequence: answer.stopSequence,
+    ...usage,
+  });
 }
 
 function events(answer: Answer, facts: WireFacts): WireEvent[] {
@@ -118,7 +151,16 @@ function events(answer: Answer, facts: WireFacts): WireEvent[] {
   };
   const quiet = commands.flags.has("nousage");
   add("message_start", {
-    message: { id: `msg_${facts.id}`, type: "message", role: "assistant", model: facts.model, content: [], stop_reason: null, stop_sequence: null, usage: quiet ? { input_tokens: 0, output_tokens: 0 } : { ...inputUsage(answer), output_tokens: 1 } },
+    message: {
+      id: `msg_${facts.id}`,
+      type: "message",
+      role: "assistant",
+      model: facts.model,
+      content: [],
+      stop_reason: null,
+      stop_sequence: null,
+      usage: quiet ? { input_tokens: 0, output_tokens: 0 } : { ...inputUsage(answer), output_tokens: 1 },
+    },
   });
   add("ping", {});
   let index = 0;
@@ -129,15 +171,36 @@ function events(answer: Answer, facts: WireFacts): WireEvent[] {
     index += 1;
   };
   if (answer.reasoning !== "") {
-    const pieces = piecesOf(answer.reasoning, null).map((thinking) => ({ delta: { type: "thinking_delta", thinking }, tokens: Math.ceil(thinking.length / 4) }));
-    block({ type: "thinking", thinking: "", signature: "" }, [...pieces, { delta: { type: "signature_delta", signature: signatureOf(answer) }, tokens: 0 }]);
+    const pieces = piecesOf(answer.reasoning, null).map((thinking) => ({
+      delta: { type: "thinking_delta", thinking },
+      tokens: Math.ceil(thinking.length / 4),
+    }));
+    block({ type: "thinking", thinking: "", signature: "" }, [
+      ...pieces,
+      { delta: { type: "signature_delta", signature: signatureOf(answer) }, tokens: 0 },
+    ]);
   }
-  if (answer.text !== "") block({ type: "text", text: "" }, piecesOf(answer.text, commands.chunks).map((text) => ({ delta: { type: "text_delta", text }, tokens: Math.ceil(text.length / 4) })));
+  if (answer.text !== "")
+    block(
+      { type: "text", text: "" },
+      piecesOf(answer.text, commands.chunks).map((text) => ({ delta: { type: "text_delta", text }, tokens: Math.ceil(text.length / 4) })),
+    );
   for (const tool of answer.tools) {
     const pieces = ["", ...(tool.arguments === "{}" ? [] : piecesOf(tool.arguments, 3))];
-    block({ type: "tool_use", id: `toolu_${tool.id}`, name: tool.name, input: {} }, pieces.map((partial_json) => ({ delta: { type: "input_json_delta", partial_json }, tokens: Math.ceil(partial_json.length / 4) })));
+    block(
+      { type: "tool_use", id: `toolu_${tool.id}`, name: tool.name, input: {} },
+      pieces.map((partial_json) => ({ delta: { type: "input_json_delta", partial_json }, tokens: Math.ceil(partial_json.length / 4) })),
+    );
   }
-  add("message_delta", { delta: { stop_reason: STOP[answer.finish], stop_sequence: answer.stopSequence }, ...(quiet ? {} : { usage: finalUsage(answer, facts) }) }, 0, !quiet);
+  add(
+    "message_delta",
+    {
+      delta: { stop_reason: STOP[answer.finish], stop_sequence: answer.stopSequence },
+      ...(quiet ? {} : { usage: finalUsage(answer, facts) }),
+    },
+    0,
+    !quiet,
+  );
   if (!commands.flags.has("nodone")) add("message_stop", {});
   return list;
 }
@@ -153,7 +216,11 @@ const TYPES: Record<number, string> = {
 };
 
 function error(status: number, message: string, type: string | null): string {
-  return JSON.stringify({ type: "error", error: { type: type ?? TYPES[status] ?? "api_error", message: message === "" ? plainMessage(status) : message }, request_id: "req_offline" });
+  return JSON.stringify({
+    type: "error",
+    error: { type: type ?? TYPES[status] ?? "api_error", message: message === "" ? plainMessage(status) : message },
+    request_id: "req_offline",
+  });
 }
 
 export const anthropicMessages: WireFormat = {

@@ -33,13 +33,33 @@ export interface Commands {
   flags: ReadonlySet<string>;
 }
 
-const FLAGS = ["hang", "refuse", "endless", "html", "garbage", "error200", "nousage", "usage_zero", "usage_absurd", "crlf", "utf8", "empty", "nodone", "finish_twice", "abort_bills"];
+const FLAGS = [
+  "hang",
+  "refuse",
+  "endless",
+  "html",
+  "garbage",
+  "error200",
+  "nousage",
+  "usage_zero",
+  "usage_absurd",
+  "crlf",
+  "utf8",
+  "empty",
+  "nodone",
+  "finish_twice",
+  "abort_bills",
+];
 
 /** Reads the commands of a model name and of a header. Unknown words are ignored, so that a typo is seen as a normal answer. */
 export function parseCommands(model: string, header: string | undefined): Commands {
   const at = model.indexOf("@");
   const words = [...(at === -1 ? "" : model.slice(at + 1)).split(","), ...(header ?? "").split(",")].map((word) => word.trim());
-  const values = new Map(words.filter((word) => word.includes("=")).map((word) => [word.slice(0, word.indexOf("=")), word.slice(word.indexOf("=") + 1)] as const));
+  const values = new Map(
+    words
+      .filter((word) => word.includes("="))
+      .map((word) => [word.slice(0, word.indexOf("=")), word.slice(word.indexOf("=") + 1)] as const),
+  );
   const number = (name: string): number | null => (values.has(name) ? Number(values.get(name)) : null);
   return {
     ttft: number("ttft") ?? 0,

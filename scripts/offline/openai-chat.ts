@@ -25,7 +25,9 @@ function read(body: Record<string, unknown>): ReadAsk {
     stream: body["stream"] === true,
     lastText: lastIsToolResult ? trailing.map((turn) => textOf(turn["content"])).join(" | ") : textOf(last["content"]),
     lastIsToolResult,
-    promptText: turns.map((turn) => textOf(turn["content"]) + JSON.stringify(turn["tool_calls"] ?? "")).join("\n") + JSON.stringify(body["tools"] ?? ""),
+    promptText:
+      turns.map((turn) => textOf(turn["content"]) + JSON.stringify(turn["tool_calls"] ?? "")).join("\n") +
+      JSON.stringify(body["tools"] ?? ""),
     images: turns.flatMap((turn) => imagesOf(turn["content"])),
     tools: toolsOf(body["tools"]),
     toolChoice: choiceOf(body["tool_choice"]),
@@ -47,17 +49,24 @@ function textOf(content: unknown): string {
 
 function imagesOf(content: unknown): Ask["images"] {
   if (!Array.isArray(content)) return [];
-  return content.map(asRecord).filter((part) => part["type"] === "image_url").map((part) => imageOf(String(asRecord(part["image_url"])["url"] ?? "")));
+  return content
+    .map(asRecord)
+    .filter((part) => part["type"] === "image_url")
+    .map((part) => imageOf(String(asRecord(part["image_url"])["url"] ?? "")));
 }
 
 function imageOf(url: string): Ask["images"][number] {
   const match = /^data:([^;]+);base64,(.*)$/s.exec(url);
-  return match === null ? { mediaType: "url", bytes: 0 } : { mediaType: match[1] ?? "", bytes: Buffer.from(match[2] ?? "", "base64").length };
+  return match === null
+    ? { mediaType: "url", bytes: 0 }
+    : { mediaType: match[1] ?? "", bytes: Buffer.from(match[2] ?? "", "base64").length };
 }
 
 function toolsOf(tools: unknown): Tool[] {
   if (!Array.isArray(tools)) return [];
-  return tools.map((tool) => asRecord(asRecord(tool)["function"])).map((tool) => ({ name: String(tool["name"]), schema: asRecord(tool["parameters"]) }));
+  return tools
+    .map((tool) => asRecord(asRecord(tool)["function"]))
+    .map((tool) => ({ name: String(tool["name"]), schema: asRecord(tool["parameters"]) }));
 }
 
 function choiceOf(choice: unknown): Ask["toolChoice"] {
@@ -71,7 +80,8 @@ const FINISH = { stop: "stop", stop_sequence: "stop", length: "length", tools: "
 function usageOf(answer: Answer, facts: WireFacts): Record<string, unknown> {
   const { usage } = answer;
   if (facts.commands.flags.has("usage_zero")) return { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 };
-  if (facts.commands.flags.has("usage_absurd")) return { prompt_tokens: 10, completion_tokens: -5, total_tokens: 5, prompt_tokens_details: { cached_tokens: 999 } };
+  if (facts.commands.flags.has("usage_absurd"))
+    return { prompt_tokens: 10, completion_tokens: -5, total_tokens: 5, prompt_tokens_details: { cached_tokens: 999 } };
   const prompt = usage.input + usage.cacheRead;
   const output = usage.output * facts.choices;
   return {
@@ -79,7 +89,12 @@ function usageOf(answer: Answer, facts: WireFacts): Record<string, unknown> {
     completion_tokens: output,
     total_tokens: prompt + output,
     prompt_tokens_details: { cached_tokens: usage.cacheRead, audio_tokens: 0 },
-    completion_tokens_details: { reasoning_tokens: usage.reasoning, audio_tokens: 0, accepted_prediction_tokens: 0, rejected_prediction_tokens: 0 },
+    completion_tokens_details: {
+      reasoning_tokens: usage.reasoning,
+      audio_tokens: 0,
+      accepted_prediction_tokens: 0,
+      rejected_prediction_tokens: 0,
+    },
   };
 }
 
@@ -89,31 +104,70 @@ function unary(answer: Answer, facts: WireFacts): string {
     content: answer.tools.length > 0 ? null : answer.text,
     refusal: null,
     ...(answer.reasoning === "" ? {} : { reasoning_content: answer.reasoning }),
-    ...(answer.tools.length === 0 ? {} : { tool_calls: answer.tools.map((tool) => ({ id: `call_${tool.id}`, type: "function", function: { name: tool.name, arguments: tool.arguments } })) }),
+    ...(answer.tools.length === 0
+      ? {}
+      : {
+          tool_calls: answer.tools.map((tool) => ({
+            id: `call_${tool.id}`,
+            type: "function",
+            function: { name: tool.name, arguments: tool.arguments },
+          })),
+        }),
   };
-  const choices = Array.from({ length: facts.choices }, (_, index) => ({ index, message, logprobs: null, finish_reason: FINISH[answer.finish] }));
+  const choices = Array.from({ length: facts.choices }, (_, index) => ({
+    index,
+    message,
+    logprobs: null,
+    finish_reason: FINISH[answer.finish],
+  }));
   const usage = facts.commands.flags.has("nousage") ? {} : { usage: usageOf(answer, facts) };
-  return JSON.stringify({ id: `chatcmpl-${facts.id}`, object: "chat.completion", created: CREATED_SECONDS, model: facts.model, choices, ...usage, service_tier: "default", system_fingerprint: null });
+  return JSON.stringify({
+    id: `chatcmpl-${facts.id}`,
+    object: "chat.completion",
+    created: CREATED_SECONDS,
+    model: facts.model,
+    choices,
+    ...usage,
+    service_tier: "default",
+    system_fingerprint: null,
+  });
 }
 
 function events(answer: Answer, facts: WireFacts): WireEvent[] {
   const { commands } = facts;
   const list: WireEvent[] = [];
   const add = (choices: unknown[], outputTokens: number, usage: unknown): void => {
-    const body = { id: `chatcmpl-${facts.id}`, object: "chat.completion.chunk", created: CREATED_SECONDS, model: facts.model, service_tier: "default", system_fingerprint: null, choices };
+    const body = {
+      id: `chatcmpl-${facts.id}`,
+      object: "chat.completion.chunk",
+      created: CREATED_SECONDS,
+      model: facts.model,
+      service_tier: "default",
+      system_fingerprint: null,
+      choices,
+    };
     const isReport = usage !== undefined && usage !== null;
-    list.push({ text: `data: ${JSON.stringify(usage === undefined ? body : { ...body, usage })}\n\n`, outputTokens, reportsUsage: isReport });
+    list.push({
+      text: `data: ${JSON.stringify(usage === undefined ? body : { ...body, usage })}\n\n`,
+      outputTokens,
+      reportsUsage: isReport,
+    });
   };
   const asks = facts.wantsUsage && !commands.flags.has("nousage");
   const placeholder = facts.wantsUsage ? null : undefined;
   for (let index = 0; index < facts.choices; index++) {
-    const delta = (change: object, tokens: number): void => add([{ index, delta: change, logprobs: null, finish_reason: null }], tokens, placeholder);
+    const delta = (change: object, tokens: number): void =>
+      add([{ index, delta: change, logprobs: null, finish_reason: null }], tokens, placeholder);
     delta({ role: "assistant", content: answer.tools.length > 0 ? null : "", refusal: null }, 0);
     for (const piece of piecesOf(answer.reasoning, null)) delta({ reasoning_content: piece }, Math.ceil(piece.length / 4));
     for (const piece of piecesOf(answer.text, commands.chunks)) delta({ content: piece }, Math.ceil(piece.length / 4));
     for (const [position, tool] of answer.tools.entries()) {
-      delta({ tool_calls: [{ index: position, id: `call_${tool.id}`, type: "function", function: { name: tool.name, arguments: "" } }] }, 2);
-      for (const piece of piecesOf(tool.arguments, 3)) delta({ tool_calls: [{ index: position, function: { arguments: piece } }] }, Math.ceil(piece.length / 4));
+      delta(
+        { tool_calls: [{ index: position, id: `call_${tool.id}`, type: "function", function: { name: tool.name, arguments: "" } }] },
+        2,
+      );
+      for (const piece of piecesOf(tool.arguments, 3))
+        delta({ tool_calls: [{ index: position, function: { arguments: piece } }] }, Math.ceil(piece.length / 4));
     }
     const finish = (): void => add([{ index, delta: {}, logprobs: null, finish_reason: FINISH[answer.finish] }], 0, placeholder);
     finish();

@@ -8,7 +8,12 @@ export interface Recording {
   pieces: Buffer[];
 }
 
-const CONTENT_TYPES: Record<string, string> = { sse: "text/event-stream; charset=utf-8", json: "application/json", ndjson: "application/x-ndjson", bin: "application/vnd.amazon.eventstream" };
+const CONTENT_TYPES: Record<string, string> = {
+  sse: "text/event-stream; charset=utf-8",
+  json: "application/json",
+  ndjson: "application/x-ndjson",
+  bin: "application/vnd.amazon.eventstream",
+};
 
 interface IndexLine {
   file: string;
@@ -18,7 +23,14 @@ interface IndexLine {
 }
 
 function isIndexLine(value: unknown): value is IndexLine {
-  return typeof value === "object" && value !== null && "file" in value && typeof value.file === "string" && "status" in value && typeof value.status === "number";
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "file" in value &&
+    typeof value.file === "string" &&
+    "status" in value &&
+    typeof value.status === "number"
+  );
 }
 
 export class Recordings {
@@ -44,7 +56,10 @@ export class Recordings {
   #lines(): Map<string, IndexLine> {
     if (this.#index !== null) return this.#index;
     const text = readFileSync(join(this.#folder ?? "", "index.jsonl"), "utf8");
-    const lines = text.split("\n").filter((line) => line !== "").map((line): unknown => JSON.parse(line));
+    const lines = text
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line): unknown => JSON.parse(line));
     this.#index = new Map(lines.filter(isIndexLine).map((line) => [line.file, line]));
     return this.#index;
   }

@@ -11,7 +11,13 @@ interface Progress {
 }
 
 /** Sends a stream's events. Resolves when it has ended, was cut, or its caller has gone. */
-export async function send(response: ServerResponse, format: WireFormat, events: readonly WireEvent[], commands: Commands, progress: Progress): Promise<void> {
+export async function send(
+  response: ServerResponse,
+  format: WireFormat,
+  events: readonly WireEvent[],
+  commands: Commands,
+  progress: Progress,
+): Promise<void> {
   let sent = 0;
   let noted = false;
   const isGone = (): boolean => response.destroyed || response.socket?.destroyed === true;

@@ -80,7 +80,8 @@ async function handle(request: IncomingMessage, response: ServerResponse, stage:
   }
   const found = FORMATS.find(({ ending }) => path.endsWith(ending));
   if (request.method === "GET" && path.endsWith("/models")) return json(response, 200, { object: "list", data: [] });
-  if (found === undefined || request.method !== "POST") return json(response, 404, { error: { message: "not found", type: "invalid_request_error", param: null, code: null } });
+  if (found === undefined || request.method !== "POST")
+    return json(response, 404, { error: { message: "not found", type: "invalid_request_error", param: null, code: null } });
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(Buffer.from(chunk));
   await play({ request, response, stage, path, format: found.format, text: Buffer.concat(chunks).toString("utf8") });
@@ -115,8 +116,14 @@ async function play(call: Call): Promise<void> {
   const header = request.headers["x-offline"];
   const commands = parseCommands(model, typeof header === "string" ? header : undefined);
   const id = request.headers["x-plyrum-request-id"];
-  const line = stage.invoice.open({ request_id: typeof id === "string" ? id : null, path: call.path, model, stream: body?.["stream"] === true });
-  const refuse = (status: number, message: string, type: string | null = null): void => fail(call, commands, line, { status, message, type });
+  const line = stage.invoice.open({
+    request_id: typeof id === "string" ? id : null,
+    path: call.path,
+    model,
+    stream: body?.["stream"] === true,
+  });
+  const refuse = (status: number, message: string, type: string | null = null): void =>
+    fail(call, commands, line, { status, message, type });
   if (commands.flags.has("refuse")) return void response.destroy();
   if (commands.flags.has("hang")) return;
   if (commands.ttft > 0) await sleep(commands.ttft);
@@ -142,7 +149,13 @@ async function answer(call: Call, { ask, body, commands, line }: Scene): Promise
   const { response, format } = call;
   const said = answerOf(ask, commands);
   const choices = typeof body["n"] === "number" ? body["n"] : 1;
-  const facts: WireFacts = { id: idOf(`${line.n}`), model: ask.model.split("@")[0] ?? "", commands, wantsUsage: asRecord(body["stream_options"])["include_usage"] === true, choices };
+  const facts: WireFacts = {
+    id: idOf(`${line.n}`),
+    model: ask.model.split("@")[0] ?? "",
+    commands,
+    wantsUsage: asRecord(body["stream_options"])["include_usage"] === true,
+    choices,
+  };
   const bill = (output: number): void => {
     const { input, cacheRead, cacheWrite5m, cacheWrite1h, reasoning } = said.usage;
     Object.assign(line, { input, cache_read: cacheRead, cache_write_5m: cacheWrite5m, cache_write_1h: cacheWrite1h, output, reasoning });
@@ -151,7 +164,11 @@ async function answer(call: Call, { ask, body, commands, line }: Scene): Promise
     bill(said.usage.output * choices);
     line.reported = !commands.flags.has("nousage");
     line.completed = true;
-    const text = commands.flags.has("garbage") ? "<<this is no JSON>>" : commands.flags.has("error200") ? format.error(500, "", null) : format.unary(said, facts);
+    const text = commands.flags.has("garbage")
+      ? "<<this is no JSON>>"
+      : commands.flags.has("error200")
+        ? format.error(500, "", null)
+        : format.unary(said, facts);
     response.writeHead(200, { "content-type": "application/json", "x-request-id": facts.id });
     await sendPieces(response, [Buffer.from(text)], commands);
     return void response.end();
@@ -177,7 +194,12 @@ async function answer(call: Call, { ask, body, commands, line }: Scene): Promise
   });
 }
 
-function fail({ response, format }: Call, commands: Commands, line: InvoiceLine, error: { status: number; message: string; type: string | null }): void {
+function fail(
+  { response, format }: Call,
+  commands: Commands,
+  line: InvoiceLine,
+  error: { status: number; message: string; type: string | null },
+): void {
   line.status = error.status;
   const headers: Record<string, string> = { "content-type": "application/json" };
   if (commands.retryAfter !== null) headers["retry-after"] = String(commands.retryAfter);

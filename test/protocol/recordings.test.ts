@@ -91,17 +91,28 @@ function comparable(summary: AnswerSummary, ordered: boolean, original: AnswerSu
     reasoning: choice?.reasoning ?? "",
     calls: (choice?.calls ?? []).map((call) => ({ ...call, args: normalArgs(call.args) })),
     order: ordered
-      ? joined(choice?.order.map((kind) => (kind === "refusal" ? "text" : kind)).filter((kind) => kind === "call" || (kind === "text" && (choice.text !== "" || choice.refusal !== ""))) ?? [])
+      ? joined(
+          choice?.order
+            .map((kind) => (kind === "refusal" ? "text" : kind))
+            .filter((kind) => kind === "call" || (kind === "text" && (choice.text !== "" || choice.refusal !== ""))) ?? [],
+        )
       : null,
     // A refusal is told by the text's kind in one format and by the reason in the other.
-    finish: original.choices[0]?.refusal ? "any" : finish === "stop" && (choice?.calls.length ?? 0) > 0 ? "tool-calls" : (NEAREST[finish] ?? finish),
+    finish: original.choices[0]?.refusal
+      ? "any"
+      : finish === "stop" && (choice?.calls.length ?? 0) > 0
+        ? "tool-calls"
+        : (NEAREST[finish] ?? finish),
     // What the provider never said is not compared: one format has no way to leave its prompt count out at the start.
-    usage: original.usage.output_tokens === null ? "unreported" : [
-      usage.input_tokens,
-      usage.cache_read_tokens ?? 0,
-      (usage.cache_write_5m_tokens ?? 0) + (usage.cache_write_1h_tokens ?? 0),
-      usage.output_tokens,
-    ],
+    usage:
+      original.usage.output_tokens === null
+        ? "unreported"
+        : [
+            usage.input_tokens,
+            usage.cache_read_tokens ?? 0,
+            (usage.cache_write_5m_tokens ?? 0) + (usage.cache_write_1h_tokens ?? 0),
+            usage.output_tokens,
+          ],
   };
 }
 

@@ -35,12 +35,18 @@ describe("resolveModel()", () => {
 
   test("obeys a hint, and refuses an unknown one with the providers there are", () => {
     expect(resolved("shared", "beta")).toBe("beta shared provider-hint");
-    expect(resolveModel("shared", "delta", TABLE)).toMatchObject({ ok: false, error: { code: "provider_not_found", available: ["alpha", "beta"] } });
+    expect(resolveModel("shared", "delta", TABLE)).toMatchObject({
+      ok: false,
+      error: { code: "provider_not_found", available: ["alpha", "beta"] },
+    });
   });
 
   test("does not resolve to a provider that is off", () => {
     expect(resolved("three")).toBe("alpha three bare-name");
-    expect(resolveModel("three", null, { ...TABLE, pricedModels: ["gamma/three"] })).toMatchObject({ ok: false, error: { code: "model_not_found" } });
+    expect(resolveModel("three", null, { ...TABLE, pricedModels: ["gamma/three"] })).toMatchObject({
+      ok: false,
+      error: { code: "model_not_found" },
+    });
   });
 
   test("does not take a name of an object's prototype for an alias", () => {

@@ -5,7 +5,19 @@
 import { DurableObject } from "cloudflare:workers";
 import { createHash } from "node:crypto";
 import type { CreateKeyCommand, KeyRow } from "../../schema/key.ts";
-import type { AdmitCommand, AdmitResult, Balance, CreditCommand, CreditResult, EndResult, Entry, Hold, LedgerFacts, ReleaseCommand, SettleCommand } from "../../schema/ledger.ts";
+import type {
+  AdmitCommand,
+  AdmitResult,
+  Balance,
+  CreditCommand,
+  CreditResult,
+  EndResult,
+  Entry,
+  Hold,
+  LedgerFacts,
+  ReleaseCommand,
+  SettleCommand,
+} from "../../schema/ledger.ts";
 import { LIMITS } from "../../schema/limits.ts";
 import type { ServeEnvelope } from "../../schema/plan.ts";
 import type { StoredRequest } from "../../schema/request.ts";
@@ -31,7 +43,12 @@ export class AccountDO extends DurableObject<Env> implements AccountRpc {
       hash: (text) => createHash("sha256").update(text).digest("hex"),
     });
     this.#clock = new AlarmClock(context.storage);
-    this.#outbox = new Outbox({ accountId: context.id.name ?? "", ledger: this.#ledger, queue: env.USAGE_QUEUE, keepAlive: (work) => context.waitUntil(work) });
+    this.#outbox = new Outbox({
+      accountId: context.id.name ?? "",
+      ledger: this.#ledger,
+      queue: env.USAGE_QUEUE,
+      keepAlive: (work) => context.waitUntil(work),
+    });
     this.#lane = new Lane({
       name: laneName(0),
       context,

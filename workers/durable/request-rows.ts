@@ -1,7 +1,15 @@
 /** The rows of a lane: its requests from before their dispatch until their retention ends, and answers kept for an `Idempotency-Key`. */
 import { parseWith } from "../../schema/json.ts";
 import { LIMITS } from "../../schema/limits.ts";
-import { storedHeaders, storedRequestSchema, type LifecycleFrame, type OpenRequest, type Progress, type RequestState, type StoredRequest } from "../../schema/request.ts";
+import {
+  storedHeaders,
+  storedRequestSchema,
+  type LifecycleFrame,
+  type OpenRequest,
+  type Progress,
+  type RequestState,
+  type StoredRequest,
+} from "../../schema/request.ts";
 import type { RequestStore, StoredAnswer } from "../engine/ports.ts";
 
 const CREATE = [
@@ -13,7 +21,8 @@ const CREATE = [
     kept_at INTEGER NOT NULL, PRIMARY KEY (request_id, part)) STRICT, WITHOUT ROWID`,
 ];
 const INSERT = "INSERT INTO request (id, ended, state, facts, frames, updated_at) VALUES (?, 0, 'dispatched', ?, ?, CAST(? AS INTEGER))";
-const SAVE = "UPDATE request SET state = ?, frames = ?, progress = ?, ended = CAST(? AS INTEGER), updated_at = CAST(? AS INTEGER) WHERE id = ?";
+const SAVE =
+  "UPDATE request SET state = ?, frames = ?, progress = ?, ended = CAST(? AS INTEGER), updated_at = CAST(? AS INTEGER) WHERE id = ?";
 const COLUMNS = "SELECT id, state, facts, frames, progress FROM request";
 
 type Row = Record<string, SqlStorageValue>;
@@ -74,7 +83,10 @@ export class RequestRows implements RequestStore {
   prune(): void {
     const now = this.#now();
     const before = String(now - LIMITS.requestRetentionMilliseconds);
-    this.#sql.exec("DELETE FROM request WHERE id IN (SELECT id FROM request WHERE ended = 1 AND updated_at < CAST(? AS INTEGER) LIMIT 500)", before);
+    this.#sql.exec(
+      "DELETE FROM request WHERE id IN (SELECT id FROM request WHERE ended = 1 AND updated_at < CAST(? AS INTEGER) LIMIT 500)",
+      before,
+    );
     this.#sql.exec("DELETE FROM answer WHERE kept_at < CAST(? AS INTEGER)", String(now - LIMITS.idempotencyRetentionMilliseconds));
   }
 }

@@ -19,7 +19,8 @@ export class RequestDO extends DurableObject<Env> implements LaneRpc {
     const accountId = name.slice(0, name.lastIndexOf(":"));
     this.#number = Number(name.slice(name.lastIndexOf(":") + 1));
     // A stub that has thrown once stays broken, so each call takes a new one.
-    const account = (): Pick<AccountRpc, "admit" | "settle" | "release" | "openHolds"> => env.ACCOUNT.get(env.ACCOUNT.idFromName(accountId));
+    const account = (): Pick<AccountRpc, "admit" | "settle" | "release" | "openHolds"> =>
+      env.ACCOUNT.get(env.ACCOUNT.idFromName(accountId));
     this.#clock = new AlarmClock(context.storage);
     this.#lane = new Lane({
       name: laneName(this.#number),

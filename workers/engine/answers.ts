@@ -20,7 +20,9 @@ export function refusalError(refusal: Refusal): GatewayError {
   const retry = { retry_after_seconds: refusal.retry_after_seconds };
   switch (refusal.reason) {
     case "unknown_key":
-      return gatewayError("invalid_api_key", "The API key is not valid.", { suggestion: "Check the key; it is shown only once, when created." });
+      return gatewayError("invalid_api_key", "The API key is not valid.", {
+        suggestion: "Check the key; it is shown only once, when created.",
+      });
     case "revoked_key":
       return gatewayError("invalid_api_key", "The API key has been revoked.", { suggestion: "Use another key." });
     case "expired_key":
@@ -46,9 +48,13 @@ export function refusalError(refusal: Refusal): GatewayError {
     case "spend_per_month":
       return gatewayError("rate_limited", "The key's spend of the month is used up.", retry);
     case "request_in_progress":
-      return gatewayError("request_in_progress", "A request with this Idempotency-Key is under way.", { suggestion: "Wait for it to end, then repeat the call." });
+      return gatewayError("request_in_progress", "A request with this Idempotency-Key is under way.", {
+        suggestion: "Wait for it to end, then repeat the call.",
+      });
     case "idempotency_mismatch":
-      return gatewayError("idempotency_mismatch", "This Idempotency-Key was used with another body.", { suggestion: "Use a new key for a new request." });
+      return gatewayError("idempotency_mismatch", "This Idempotency-Key was used with another body.", {
+        suggestion: "Use a new key for a new request.",
+      });
     case "request_id_reused":
       return gatewayError("invalid_transition", "This request id is taken.");
   }

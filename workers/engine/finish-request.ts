@@ -2,8 +2,8 @@
 import type { GatewayError } from "../../schema/error.ts";
 import type { EndResult } from "../../schema/ledger.ts";
 import { addFrame, progressOf, stateOf, type LiveRequest } from "./live-request.ts";
-import type { Run } from "./own-request.ts";
 import type { OwnerPorts } from "./ports.ts";
+import type { Run } from "./run.ts";
 import { endingEvent, ledgerEnd, type Finished, type LedgerEnd } from "./settle-request.ts";
 
 export interface Ending {

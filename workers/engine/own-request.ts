@@ -20,19 +20,10 @@ import { errorAnswer, refusalError } from "./answers.ts";
 import { finishRequest } from "./finish-request.ts";
 import { addFrame, type LiveRequest } from "./live-request.ts";
 import type { OwnerPorts } from "./ports.ts";
+import { kept, type Run } from "./run.ts";
 import { readSnapshot } from "./settle-request.ts";
 import { streamAnswer } from "./stream-answer.ts";
 import { unaryAnswer } from "./unary-answer.ts";
-
-/** One request on its way through its owner. */
-export interface Run {
-  envelope: ServeEnvelope;
-  live: LiveRequest;
-  snapshot: PriceSnapshot;
-  caller: Protocol;
-  context: EncoderContext;
-  controller: AbortController;
-}
 
 /** Runs one request to its end. The answer may be a stream that is still running when this resolves. */
 export async function ownRequest(envelope: ServeEnvelope, ports: OwnerPorts): Promise<Response> {
@@ -151,7 +142,11 @@ async function attempted(run: Run, attempt: PlanAttempt, index: number, ports: O
 }
 
 function upstreamHeaders(envelope: ServeEnvelope, attempt: PlanAttempt, index: number): Record<string, string> {
-  const headers: Record<string, string> = { "content-type": "application/json", "x-plyrum-request-id": envelope.request_id, ...attempt.headers };
+  const headers: Record<string, string> = {
+    "content-type": "application/json",
+    "x-plyrum-request-id": envelope.request_id,
+    ...attempt.headers,
+  };
   headers["accept"] = envelope.stream ? "text/event-stream" : "application/json";
   for (const name of attempt.passed_headers) {
     const value = envelope.caller_headers[name];
@@ -164,22 +159,13 @@ function upstreamHeaders(envelope: ServeEnvelope, attempt: PlanAttempt, index: n
   return headers;
 }
 
-/** Keeps an answer for its `Idempotency-Key`, where there is one, and gives it on. */
-export async function kept(run: Run, response: Response, ports: OwnerPorts): Promise<Response> {
-  if (run.envelope.idempotency_key === null) return response;
-  const body = new Uint8Array(await response.arrayBuffer());
-  const headers = Object.fromEntries(response.headers);
-  ports.requests.keepAnswer(run.live.id, { status: response.status, headers, body });
-  return new Response(body, { status: response.status, headers });
-}
-
 function replayed(caller: Protocol, requestId: string, envelope: ServeEnvelope, ports: OwnerPorts): Response {
-  const answer = ports.requests.answer(requestId);
-  if (answer === null) {
+  const stored = ports.requests.answer(requestId);
+  if (stored === null) {
     const error = gatewayError("invalid_transition", "The first answer to this Idempotency-Key ended, but it is no longer kept.", {
       suggestion: `It is request ${requestId}; use a new key to run the request again.`,
     });
     return errorAnswer(caller, error, envelope.request_id);
   }
-  return new Response(answer.body, { status: answer.status, headers: { ...answer.headers, "x-plyrum-replayed": "true" } });
+  return new Response(stored.body, { status: stored.status, headers: { ...stored.headers, "x-plyrum-replayed": "true" } });
 }

@@ -37,7 +37,8 @@ export async function recoverRequest(stored: StoredRequest, snapshot: string, po
     attempts: [],
     finishedAt,
   };
-  if (ended === undefined) ports.publish(live.id, addFrame(live, endingEvent(outcome), finishedAt, { code: INTERRUPTED.code, message: INTERRUPTED.message }));
+  if (ended === undefined)
+    ports.publish(live.id, addFrame(live, endingEvent(outcome), finishedAt, { code: INTERRUPTED.code, message: INTERRUPTED.message }));
   await applyEnd(live, ledgerEnd(finished), ports);
 }
 

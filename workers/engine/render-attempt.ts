@@ -29,7 +29,9 @@ export function renderAttempt(input: RenderInput): Outcome<RenderedAttempts> {
     const target = { model: attempt.model, quirks: attempt.quirks, maxOutputTokens: plan.output_tokens_max };
     const protocol = PROTOCOLS[attempt.protocol];
     const isSame = attempt.protocol === request.protocol;
-    const rendered = isSame ? { body: protocol.spliceRequest(bodyText, request, target), losses: cappedLoss(input) } : protocol.renderRequest(request, target);
+    const rendered = isSame
+      ? { body: protocol.spliceRequest(bodyText, request, target), losses: cappedLoss(input) }
+      : protocol.renderRequest(request, target);
     bodies.push(new Uint8Array(encoder.encode(rendered.body)));
     if (index === 0) losses = rendered.losses;
   }
@@ -55,7 +57,9 @@ function unsupported(loss: Loss, plan: Plan): Outcome<never> {
 
 function lossHeaders(losses: readonly Loss[]): Record<string, string> {
   const dropped = losses.filter((loss) => loss.class !== "approximation").map((loss) => loss.path);
-  const approximated = losses.filter((loss) => loss.class === "approximation").map((loss) => (loss.note === null ? loss.path : `${loss.path}(${loss.note})`));
+  const approximated = losses
+    .filter((loss) => loss.class === "approximation")
+    .map((loss) => (loss.note === null ? loss.path : `${loss.path}(${loss.note})`));
   return {
     ...(dropped.length === 0 ? {} : { "x-plyrum-dropped": headerValue(dropped) }),
     ...(approximated.length === 0 ? {} : { "x-plyrum-approximated": headerValue(approximated) }),
@@ -64,5 +68,8 @@ function lossHeaders(losses: readonly Loss[]): Record<string, string> {
 
 /** One header value of bounded length, without control characters. The runtime sends it as UTF-8. */
 function headerValue(parts: readonly string[]): string {
-  return [...new Set(parts)].join(",").slice(0, LIMITS.answerHeaderCharacters).replaceAll(/[\p{Cc}]/gu, " ");
+  return [...new Set(parts)]
+    .join(",")
+    .slice(0, LIMITS.answerHeaderCharacters)
+    .replaceAll(/[\p{Cc}]/gu, " ");
 }

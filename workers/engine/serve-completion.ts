@@ -69,7 +69,8 @@ async function prepare(call: CompletionCall, ports: CompletionPorts): Promise<Ou
   const rendered = renderAttempt({ bodyText: call.bodyText, request, plan, lossy: call.headers.get("x-plyrum-compat") === "lossy" });
   if (!rendered.ok) return rendered;
   const idempotencyKey = call.headers.get("idempotency-key");
-  if (idempotencyKey !== null && (idempotencyKey === "" || idempotencyKey.length > LIMITS.idempotencyKeyCharacters)) return badIdempotencyKey();
+  if (idempotencyKey !== null && (idempotencyKey === "" || idempotencyKey.length > LIMITS.idempotencyKeyCharacters))
+    return badIdempotencyKey();
   const measure = measurePrompt(request);
   const inputTokensMax = boundInputTokens(measure);
   const bounds = { inputTokensMax, outputTokensMax: request.maxOutputTokens ?? plan.output_tokens_max, choices: request.choices };
@@ -106,7 +107,9 @@ function hintOf(headers: Headers): string | null {
 
 function badIdempotencyKey(): Outcome<never> {
   return failed(
-    gatewayError("invalid_request", `An Idempotency-Key has 1 to ${LIMITS.idempotencyKeyCharacters} characters.`, { param: "Idempotency-Key" }),
+    gatewayError("invalid_request", `An Idempotency-Key has 1 to ${LIMITS.idempotencyKeyCharacters} characters.`, {
+      param: "Idempotency-Key",
+    }),
   );
 }
 

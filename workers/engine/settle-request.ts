@@ -30,9 +30,7 @@ export interface Finished {
 }
 
 /** The ledger command that ends a request, with its record as JSON text. */
-export type LedgerEnd =
-  | { kind: "settle"; facts: ChargeFacts; record: string }
-  | { kind: "release"; reason: string; record: string };
+export type LedgerEnd = { kind: "settle"; facts: ChargeFacts; record: string } | { kind: "release"; reason: string; record: string };
 
 /** Which transition the request shows before its settlement. */
 export function endingEvent(outcome: Finished["outcome"]): LifecycleEvent {

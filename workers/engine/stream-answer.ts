@@ -2,7 +2,6 @@
 import type { GatewayError } from "../../schema/error.ts";
 import { gatewayError } from "../../schema/error.ts";
 import { LIMITS } from "../../schema/limits.ts";
-import type { PlanAttempt } from "../../schema/plan.ts";
 import type { Protocol } from "../protocol/protocol.ts";
 import type { Relay } from "../protocol/relay-contract.ts";
 import { createRelay } from "../protocol/relay.ts";
@@ -12,15 +11,8 @@ import { startPump, type PumpEnd } from "../runtime/stream-pump.ts";
 import { AnswerRecorder } from "./answer-recorder.ts";
 import { errorAnswer } from "./answers.ts";
 import { finishRequest, noteStreaming, saveProgress } from "./finish-request.ts";
-import { kept, type Run } from "./own-request.ts";
 import type { OwnerPorts } from "./ports.ts";
-
-export interface AnswerInput {
-  run: Run;
-  attempt: PlanAttempt;
-  upstream: Protocol;
-  response: Response;
-}
+import { type AnswerInput, kept, type Run } from "./run.ts";
 
 const HEARTBEAT = new TextEncoder().encode(renderHeartbeat);
 
@@ -81,7 +73,8 @@ function emptyBody(): ReadableStream<Uint8Array> {
 /** The error of a stream that ended before it sent anything; null when it is under way or ended well. */
 async function earlyFailure(end: Promise<PumpEnd>, relay: Relay): Promise<GatewayError | null> {
   const settled = await Promise.race([end, Promise.resolve(null)]);
-  if (settled !== null) return settled.started ? null : (settled.error ?? gatewayError("provider_error", "The provider's answer was empty."));
+  if (settled !== null)
+    return settled.started ? null : (settled.error ?? gatewayError("provider_error", "The provider's answer was empty."));
   if (relay.meter.error === null || relay.meter.contentSeen) return null;
   const finished = await end;
   return finished.started ? null : finished.error;
@@ -125,9 +118,7 @@ async function notAStream(input: AnswerInput, ports: OwnerPorts): Promise<Respon
   const { run, response, upstream } = input;
   const body = await readBounded(response, LIMITS.errorBodyBytes).catch(() => null);
   const error =
-    body === null
-      ? gatewayError("provider_error", "The provider did not answer with a stream.")
-      : upstreamFault(upstream, response, body);
+    body === null ? gatewayError("provider_error", "The provider did not answer with a stream.") : upstreamFault(upstream, response, body);
   run.live.phase = "refused";
   await finishRequest(run, { outcome: "failed", error, finishReason: null }, ports);
   return kept(run, errorAnswer(run.caller, error, run.live.id, run.envelope.answer_headers), ports);
@@ -137,4 +128,3 @@ function upstreamFault(upstream: Protocol, response: Response, body: string): Ga
   const parsed = upstream.parseError(502, response.headers, body);
   return { ...parsed, status: parsed.status >= 500 ? parsed.status : 502 };
 }
-

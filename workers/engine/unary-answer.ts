@@ -5,9 +5,8 @@ import { relayUnary } from "../protocol/relay.ts";
 import { readBounded } from "../runtime/read-bounded.ts";
 import { errorAnswer } from "./answers.ts";
 import { finishRequest, noteStreaming } from "./finish-request.ts";
-import { kept } from "./own-request.ts";
 import type { OwnerPorts } from "./ports.ts";
-import type { AnswerInput } from "./stream-answer.ts";
+import { type AnswerInput, kept } from "./run.ts";
 
 /** Gives the answer with its cost in `x-plyrum-cost-micro-rub`, after the settlement. */
 export async function unaryAnswer(input: AnswerInput, ports: OwnerPorts): Promise<Response> {

@@ -21,7 +21,8 @@ const callerRequired = createMiddleware<AppEnv>(async (context, next) => {
   if (!known.ok) return errorResponse(known.error, context.get("requestId"));
   const { accountId, keyHash } = known.value;
   const keyId = await context.env.ACCOUNT.get(context.env.ACCOUNT.idFromName(accountId)).keyIdOfHash(keyHash);
-  if (keyId === null) return errorResponse(gatewayError("invalid_api_key", "The API key is not valid, or has been revoked."), context.get("requestId"));
+  if (keyId === null)
+    return errorResponse(gatewayError("invalid_api_key", "The API key is not valid, or has been revoked."), context.get("requestId"));
   context.set("caller", { accountId, keyId, keyHash });
   await next();
   return undefined;
@@ -45,7 +46,10 @@ export function createApp(reliability: ReliabilityPorts): Hono<AppEnv> {
   registerMetrics(app);
   registerOpenapi(app);
   app.notFound((context) =>
-    errorResponse(gatewayError("not_found", `There is nothing at ${context.req.method} ${context.req.path}.`, { suggestion: "See /openapi.json." }), context.get("requestId")),
+    errorResponse(
+      gatewayError("not_found", `There is nothing at ${context.req.method} ${context.req.path}.`, { suggestion: "See /openapi.json." }),
+      context.get("requestId"),
+    ),
   );
   app.onError((error, context) => {
     console.error("a route failed", error);

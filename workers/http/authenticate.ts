@@ -34,14 +34,18 @@ export function authenticate(headers: Headers, url: URL, env: Env): Outcome<Know
   const key = credentialOf(headers, url);
   if (key === null || key === "") {
     return failed(
-      gatewayError("invalid_api_key", "No API key was sent.", { suggestion: "Send it as `Authorization: Bearer KEY`, `x-api-key`, or `x-goog-api-key`." }),
+      gatewayError("invalid_api_key", "No API key was sent.", {
+        suggestion: "Send it as `Authorization: Bearer KEY`, `x-api-key`, or `x-goog-api-key`.",
+      }),
     );
   }
   const known = verified.get(key);
   if (known !== undefined) return { ok: true, value: known };
   const accountId = accountOf(key, env);
   if (accountId === null) {
-    return failed(gatewayError("invalid_api_key", "The API key is not valid.", { suggestion: "Check the key; it is shown only once, when created." }));
+    return failed(
+      gatewayError("invalid_api_key", "The API key is not valid.", { suggestion: "Check the key; it is shown only once, when created." }),
+    );
   }
   const caller = { accountId, keyHash: hashText(key) };
   if (verified.size >= LIMITS.verifiedKeysCached) verified.delete(verified.keys().next().value ?? "");

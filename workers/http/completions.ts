@@ -59,14 +59,20 @@ function evidenceOf(env: Env): "live" | "offline" {
 async function readBody(request: Request): Promise<Outcome<string>> {
   const type = request.headers.get("content-type");
   if (type !== null && !/\bjson\b|^text\/plain|x-www-form-urlencoded/i.test(type)) {
-    return failed(gatewayError("unsupported_media_type", `The body must be JSON, not ${type.slice(0, 100)}.`, { suggestion: "Send content-type: application/json." }));
+    return failed(
+      gatewayError("unsupported_media_type", `The body must be JSON, not ${type.slice(0, 100)}.`, {
+        suggestion: "Send content-type: application/json.",
+      }),
+    );
   }
   const text = await readBounded(request, LIMITS.requestBodyBytes);
   return text === null ? failed(tooLarge()) : { ok: true, value: text };
 }
 
 function tooLarge(): GatewayError {
-  return gatewayError("request_too_large", `A request body may have at most ${LIMITS.requestBodyBytes} bytes.`, { suggestion: "Send less, or put files behind an address." });
+  return gatewayError("request_too_large", `A request body may have at most ${LIMITS.requestBodyBytes} bytes.`, {
+    suggestion: "Send less, or put files behind an address.",
+  });
 }
 
 /** The plan of a request on the documents of this moment. */
@@ -115,7 +121,10 @@ async function countTokens(context: Context<AppEnv>): Promise<Response> {
   if (!body.ok) return errorAnswer(protocol, body.error, requestId);
   const parsed = protocol.parseRequest(withMaxTokens(body.value));
   if (!parsed.ok) return errorAnswer(protocol, parsed.error, requestId);
-  return Response.json({ input_tokens: estimateInputTokens(measurePrompt(parsed.value)) }, { headers: { "x-plyrum-request-id": requestId } });
+  return Response.json(
+    { input_tokens: estimateInputTokens(measurePrompt(parsed.value)) },
+    { headers: { "x-plyrum-request-id": requestId } },
+  );
 }
 
 /** A count has no output, so its body lacks the one field that a message must have. */

@@ -52,11 +52,24 @@ async function read(env: Env): Promise<Cached> {
   const pricesNumber = prices?.number ?? 0;
   const configNumber = config?.number ?? 0;
   const documents = {
-    prices: before !== null && isSame("prices", pricesNumber) ? before.documents.prices : prices === null ? defaultPrices() : stored(parsePrices(prices.body)),
-    config: before !== null && isSame("config", configNumber) ? before.documents.config : config === null ? {} : stored(parseWith(configDocumentSchema, config.body)),
+    prices:
+      before !== null && isSame("prices", pricesNumber)
+        ? before.documents.prices
+        : prices === null
+          ? defaultPrices()
+          : stored(parsePrices(prices.body)),
+    config:
+      before !== null && isSame("config", configNumber)
+        ? before.documents.config
+        : config === null
+          ? {}
+          : stored(parseWith(configDocumentSchema, config.body)),
   };
   cached = {
-    documents: before !== null && documents.prices === before.documents.prices && documents.config === before.documents.config ? before.documents : documents,
+    documents:
+      before !== null && documents.prices === before.documents.prices && documents.config === before.documents.config
+        ? before.documents
+        : documents,
     numbers: { prices: pricesNumber, config: configNumber },
     readAt: Date.now(),
   };

@@ -19,7 +19,8 @@ export function registerMetrics(app: Hono<AppEnv>): void {
 }
 
 async function showMetrics(context: Context<AppEnv>): Promise<Response> {
-  if (cached === null || Date.now() - cached.at > LIMITS.metricsCacheMilliseconds) cached = { text: await metricsText(context.env), at: Date.now() };
+  if (cached === null || Date.now() - cached.at > LIMITS.metricsCacheMilliseconds)
+    cached = { text: await metricsText(context.env), at: Date.now() };
   return new Response(cached.text, { headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" } });
 }
 
@@ -38,7 +39,12 @@ async function metricsText(env: Env): Promise<string> {
     of("plyrum_cache_read_tokens_total", "Prompt tokens read from a cache.", (row) => row.cache_read_tokens),
     of("plyrum_output_tokens_total", "Output tokens, reasoning included.", (row) => row.output_tokens),
     of("plyrum_charged_micro_rub_total", "Micro-RUB charged.", (row) => row.charged_micro_rub),
-    { name: "plyrum_dead_letters_waiting", help: "Parked queue messages nobody replayed.", kind: "gauge", samples: [{ labels: {}, value: waiting }] },
+    {
+      name: "plyrum_dead_letters_waiting",
+      help: "Parked queue messages nobody replayed.",
+      kind: "gauge",
+      samples: [{ labels: {}, value: waiting }],
+    },
   ];
   return metrics.map(metricText).join("");
 }
@@ -49,6 +55,8 @@ function metricText(metric: Metric): string {
 }
 
 function labelText(labels: Record<string, string>): string {
-  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n")}"`);
+  const pairs = Object.entries(labels).map(
+    ([name, value]) => `${name}="${value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n")}"`,
+  );
   return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
 }

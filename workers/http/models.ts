@@ -45,7 +45,10 @@ async function showModel(context: Context<AppEnv>): Promise<Response> {
   const id = context.req.param("id") ?? "";
   const slug = slugs.find((candidate) => candidate === id) ?? onlyEndingWith(slugs, id);
   if (slug === null) {
-    return errorResponse(gatewayError("model_not_found", `There is no model "${id}" here.`, { param: "id", available: slugs }), context.get("requestId"));
+    return errorResponse(
+      gatewayError("model_not_found", `There is no model "${id}" here.`, { param: "id", available: slugs }),
+      context.get("requestId"),
+    );
   }
   return context.json(wantsAnthropicShape(context) ? anthropicShape(slug) : openaiShape(slug));
 }

@@ -40,7 +40,11 @@ export async function ownByObject(envelope: Omit<ServeEnvelope, "request_id">, e
       result = await laneStub(envelope.account_id, lane, env).serve({ ...envelope, request_id: requestId });
     } catch (error) {
       console.error("a lane did not answer", requestId, error);
-      return errorAnswer(protocol, gatewayError("overloaded", "The account's object did not answer.", { suggestion: "Try again in a moment." }), requestId);
+      return errorAnswer(
+        protocol,
+        gatewayError("overloaded", "The account's object did not answer.", { suggestion: "Try again in a moment." }),
+        requestId,
+      );
     }
     if (result instanceof Response) return result;
     lane = result.lane;
@@ -48,7 +52,10 @@ export async function ownByObject(envelope: Omit<ServeEnvelope, "request_id">, e
   }
   return errorAnswer(
     protocol,
-    gatewayError("overloaded", "The account has too many requests under way.", { retry_after_seconds: 1, suggestion: "Try again in a moment." }),
+    gatewayError("overloaded", "The account has too many requests under way.", {
+      retry_after_seconds: 1,
+      suggestion: "Try again in a moment.",
+    }),
     requestId,
   );
 }

@@ -3,12 +3,18 @@ import type { Context } from "hono";
 import { failed, gatewayError, type Outcome } from "../../schema/error.ts";
 import type { AppEnv } from "./app-env.ts";
 
-export function integerQuery(context: Context<AppEnv>, name: string, bounds: { fallback: number; minimum: number; maximum: number }): Outcome<number> {
+export function integerQuery(
+  context: Context<AppEnv>,
+  name: string,
+  bounds: { fallback: number; minimum: number; maximum: number },
+): Outcome<number> {
   const text = context.req.query(name);
   if (text === undefined || text === "") return { ok: true, value: bounds.fallback };
   const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= bounds.minimum && value <= bounds.maximum) return { ok: true, value };
-  return failed(gatewayError("invalid_request", `${name} must be an integer from ${bounds.minimum} to ${bounds.maximum}.`, { param: name }));
+  return failed(
+    gatewayError("invalid_request", `${name} must be an integer from ${bounds.minimum} to ${bounds.maximum}.`, { param: name }),
+  );
 }
 
 /** One of a closed list; null when it was left out. */

@@ -12,7 +12,9 @@ export function registerRequests(app: Hono<AppEnv>): void {
 }
 
 function notFound(context: Context<AppEnv>): Response {
-  const error = gatewayError("request_not_found", "This account has no such request.", { suggestion: "Take the id from x-plyrum-request-id." });
+  const error = gatewayError("request_not_found", "This account has no such request.", {
+    suggestion: "Take the id from x-plyrum-request-id.",
+  });
   return errorResponse(error, context.get("requestId"));
 }
 
@@ -33,7 +35,10 @@ async function streamEvents(context: Context<AppEnv>): Promise<Response> {
   const id = context.req.param("id") ?? "";
   const lane = laneOfRequestId(id);
   const after = Number(context.req.header("last-event-id") ?? 0);
-  const events = lane === null ? null : await laneStub(accountId, lane, context.env).events(id, Number.isInteger(after) && after > 0 ? after : 0);
+  const events =
+    lane === null ? null : await laneStub(accountId, lane, context.env).events(id, Number.isInteger(after) && after > 0 ? after : 0);
   if (events === null) return notFound(context);
-  return new Response(events, { headers: { "content-type": "text/event-stream", "cache-control": "no-cache", "x-plyrum-request-id": context.get("requestId") } });
+  return new Response(events, {
+    headers: { "content-type": "text/event-stream", "cache-control": "no-cache", "x-plyrum-request-id": context.get("requestId") },
+  });
 }

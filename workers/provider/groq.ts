@@ -12,6 +12,10 @@ export const groq = {
   headers: {},
   passed_headers: [],
   abort_stops_billing: false,
-  quirks: { maxTokensField: "max_completion_tokens", reasoningField: "reasoning", refusedFields: ["logit_bias", "logprobs", "top_logprobs"] },
+  quirks: {
+    maxTokensField: "max_completion_tokens",
+    reasoningField: "reasoning",
+    refusedFields: ["logit_bias", "logprobs", "top_logprobs"],
+  },
   offline_path: "/groq/openai/v1",
 } satisfies ProviderDefinition;

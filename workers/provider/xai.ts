@@ -12,6 +12,11 @@ export const xai = {
   headers: {},
   passed_headers: [],
   abort_stops_billing: true,
-  quirks: { maxTokensField: "max_completion_tokens", reasoningField: "reasoning_content", outputExcludesReasoning: true, inputExcludesCache: true },
+  quirks: {
+    maxTokensField: "max_completion_tokens",
+    reasoningField: "reasoning_content",
+    outputExcludesReasoning: true,
+    inputExcludesCache: true,
+  },
   offline_path: "/xai/v1",
 } satisfies ProviderDefinition;

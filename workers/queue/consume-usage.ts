@@ -51,7 +51,13 @@ async function parkBad(queue: string, bad: Sorted["bad"], env: Env): Promise<voi
   try {
     await parkMessages(
       env.DB,
-      bad.map(({ message, reason }) => ({ id: message.id, queue, body: bodyText(message.body), reason, parked_at: message.timestamp.getTime() })),
+      bad.map(({ message, reason }) => ({
+        id: message.id,
+        queue,
+        body: bodyText(message.body),
+        reason,
+        parked_at: message.timestamp.getTime(),
+      })),
     );
     for (const { message } of bad) message.ack();
   } catch (error) {

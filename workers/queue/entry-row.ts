@@ -29,7 +29,9 @@ export function entryRow(message: UsageMessage): EntryRow {
 
 function usageRow(message: UsageMessage, record: RequestRecord): Record<string, string | number | null> {
   const usage = record.usage ?? UNKNOWN_USAGE;
-  const prices = Object.fromEntries(costOf(record.snapshot, usage).lines.map((line) => [`${line.class}_pico_usd`, line.pricePicoUsd.toString()]));
+  const prices = Object.fromEntries(
+    costOf(record.snapshot, usage).lines.map((line) => [`${line.class}_pico_usd`, line.pricePicoUsd.toString()]),
+  );
   return {
     account_id: message.account_id,
     seq: message.seq,

@@ -19,7 +19,15 @@ export interface Gap {
 
 export interface Reconciled {
   account_id: string;
-  ledger: { seq: number; sum: string; hash: string; balance_micro_rub: number; held_micro_rub: number; open_holds: number; incidents: number };
+  ledger: {
+    seq: number;
+    sum: string;
+    hash: string;
+    balance_micro_rub: number;
+    held_micro_rub: number;
+    open_holds: number;
+    incidents: number;
+  };
   d1: StoredFacts;
   gaps: Gap[];
   repaired: number;
@@ -30,9 +38,12 @@ export function contradictions(ledger: LedgerFacts, d1: StoredFacts): Gap[] {
   const gaps: Gap[] = [];
   if (d1.seq > ledger.seq) gaps.push({ kind: "d1_ahead", seqs: [], detail: `D1 has ${d1.seq}, the ledger ${ledger.seq}` });
   const isWhole = d1.seq === ledger.seq && d1.count === ledger.count;
-  if (isWhole && d1.sum !== ledger.sum) gaps.push({ kind: "sum_differs", seqs: [], detail: `D1 sums to ${d1.sum}, the ledger to ${ledger.sum}` });
-  if (isWhole && d1.hash !== ledger.hash) gaps.push({ kind: "hash_differs", seqs: [d1.seq], detail: "the last entry has another hash in D1" });
-  if (ledger.sum !== ledger.balance_micro_rub) gaps.push({ kind: "chain_broken", seqs: [], detail: "the balance is not the sum of the entries" });
+  if (isWhole && d1.sum !== ledger.sum)
+    gaps.push({ kind: "sum_differs", seqs: [], detail: `D1 sums to ${d1.sum}, the ledger to ${ledger.sum}` });
+  if (isWhole && d1.hash !== ledger.hash)
+    gaps.push({ kind: "hash_differs", seqs: [d1.seq], detail: "the last entry has another hash in D1" });
+  if (ledger.sum !== ledger.balance_micro_rub)
+    gaps.push({ kind: "chain_broken", seqs: [], detail: "the balance is not the sum of the entries" });
   return gaps;
 }
 
@@ -46,7 +57,8 @@ export async function reconcileAccount(accountId: string, env: Env): Promise<Rec
   const through = await contiguousSeq(env.DB, accountId, ledger.recorded_seq);
   if (through > ledger.recorded_seq) await account.recorded(through);
   const d1 = await storedFacts(env.DB, accountId);
-  const found: Gap[] = missing.length === 0 ? [] : [{ kind: "missing", seqs: missing.slice(0, 100), detail: `${missing.length} entries were not in D1` }];
+  const found: Gap[] =
+    missing.length === 0 ? [] : [{ kind: "missing", seqs: missing.slice(0, 100), detail: `${missing.length} entries were not in D1` }];
   return {
     account_id: accountId,
     ledger: {

@@ -4,6 +4,7 @@ import { reconcileAll } from "./reconcile.ts";
 export async function scheduled(env: Env): Promise<void> {
   for (const account of await reconcileAll(env)) {
     const contradicted = account.gaps.filter((gap) => gap.kind !== "missing");
-    if (contradicted.length > 0) console.error("an account's ledger and D1 contradict each other", account.account_id, JSON.stringify(contradicted));
+    if (contradicted.length > 0)
+      console.error("an account's ledger and D1 contradict each other", account.account_id, JSON.stringify(contradicted));
   }
 }

@@ -57,7 +57,8 @@ function byHint(name: string, hint: string, table: RoutingTable): Outcome<Resolv
 function byBareName(name: string, table: RoutingTable): Outcome<ResolvedModel> {
   const exact = table.pricedModels.filter((slug) => slug.endsWith(`/${name}`) && slug.length - name.length - 1 === providerOf(slug).length);
   const named = exact.filter((slug) => table.providers.includes(providerOf(slug)));
-  const candidates = named.length > 0 ? named : table.providers.map((provider) => `${provider}/${name}`).filter((slug) => isPriced(slug, table));
+  const candidates =
+    named.length > 0 ? named : table.providers.map((provider) => `${provider}/${name}`).filter((slug) => isPriced(slug, table));
   const [only] = candidates;
   if (only !== undefined && candidates.length === 1) return split(only, "bare-name");
   const message = candidates.length === 0 ? `There is no model "${name}" here.` : `The model name "${name}" is ambiguous.`;

@@ -23,7 +23,12 @@ export type AttemptOutcome =
   | { ok: false; error: GatewayError; phase: "no-answer" | "refused"; status: number | null };
 
 /** Sends the call. Never throws; `abort` of the given controller ends it whatever its state. */
-export async function sendAttempt(call: AttemptCall, protocol: Protocol, controller: AbortController, ports: RuntimePorts): Promise<AttemptOutcome> {
+export async function sendAttempt(
+  call: AttemptCall,
+  protocol: Protocol,
+  controller: AbortController,
+  ports: RuntimePorts,
+): Promise<AttemptOutcome> {
   let timedOut = false;
   const calledOff = ports.after(LIMITS.upstreamHeadersMilliseconds, () => {
     timedOut = true;

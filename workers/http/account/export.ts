@@ -8,9 +8,31 @@ import { errorResponse } from "../respond.ts";
 import { filterOf, publicRow } from "./rows.ts";
 
 const COLUMNS = [
-  "seq", "request_id", "at", "key_id", "protocol", "model", "provider", "stream", "state", "error_code", "input_tokens", "cache_read_tokens",
-  "cache_write_5m_tokens", "cache_write_1h_tokens", "output_tokens", "reasoning_tokens", "usage_source", "price_version", "cost_micro_rub",
-  "charged_micro_rub", "flagged", "finish_reason", "ttft_ms", "duration_ms", "evidence",
+  "seq",
+  "request_id",
+  "at",
+  "key_id",
+  "protocol",
+  "model",
+  "provider",
+  "stream",
+  "state",
+  "error_code",
+  "input_tokens",
+  "cache_read_tokens",
+  "cache_write_5m_tokens",
+  "cache_write_1h_tokens",
+  "output_tokens",
+  "reasoning_tokens",
+  "usage_source",
+  "price_version",
+  "cost_micro_rub",
+  "charged_micro_rub",
+  "flagged",
+  "finish_reason",
+  "ttft_ms",
+  "duration_ms",
+  "evidence",
 ] as const satisfies readonly (keyof UsageRow)[];
 
 export async function exportUsage(context: Context<AppEnv>): Promise<Response> {

@@ -40,7 +40,11 @@ async function showUsage(context: Context<AppEnv>): Promise<Response> {
   const totals = await usageTotals(context.env.DB, filter.value);
   const evidence = evidenceOf(context.env);
   if (by.value !== null) {
-    const groups = await usageGroups(context.env.DB, filter.value, { by: by.value, afterName: context.req.query("cursor") ?? "", limit: limit.value });
+    const groups = await usageGroups(context.env.DB, filter.value, {
+      by: by.value,
+      afterName: context.req.query("cursor") ?? "",
+      limit: limit.value,
+    });
     const rows = groups.map(({ name, ...sums }) => ({ [GROUPS[by.value ?? "day"]]: name, ...sums }));
     return context.json({ rows, totals, next_cursor: groups.length < limit.value ? null : (groups.at(-1)?.name ?? null), evidence });
   }
@@ -62,9 +66,24 @@ async function listRequests(context: Context<AppEnv>): Promise<Response> {
   const before = integerQuery(context, "cursor", { fallback: Number.MAX_SAFE_INTEGER, minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
   if (!before.ok) return errorResponse(before.error, context.get("requestId"));
   const isFirstPage = before.value === Number.MAX_SAFE_INTEGER;
-  const rows = await usageRows(context.env.DB, { accountId, fromDay: "0000-01-01", toDay: "9999-12-31" }, { beforeSeq: before.value, limit: limit.value });
+  const rows = await usageRows(
+    context.env.DB,
+    { accountId, fromDay: "0000-01-01", toDay: "9999-12-31" },
+    { beforeSeq: before.value, limit: limit.value },
+  );
   const open = isFirstPage ? await context.env.ACCOUNT.get(context.env.ACCOUNT.idFromName(accountId)).openHolds() : [];
-  const running = open.map((hold) => ({ id: hold.request_id, state: "dispatched", model: hold.model, key_id: hold.key_id, held_micro_rub: Number(hold.hold_micro_rub), at: hold.created_at }));
-  const finished = rows.map(({ request_id, ...row }) => ({ id: request_id, ...publicRow({ request_id, ...row }), state: row.state === "settled" ? "recorded" : row.state }));
+  const running = open.map((hold) => ({
+    id: hold.request_id,
+    state: "dispatched",
+    model: hold.model,
+    key_id: hold.key_id,
+    held_micro_rub: Number(hold.hold_micro_rub),
+    at: hold.created_at,
+  }));
+  const finished = rows.map(({ request_id, ...row }) => ({
+    id: request_id,
+    ...publicRow({ request_id, ...row }),
+    state: row.state === "settled" ? "recorded" : row.state,
+  }));
   return context.json({ requests: [...running, ...finished], next_cursor: nextCursor(rows, limit.value) });
 }

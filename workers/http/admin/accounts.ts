@@ -69,7 +69,10 @@ async function createKey(context: Context<AppEnv>): Promise<Response> {
   const limits = body.value.limits ?? NO_KEY_LIMITS;
   const state = await account.createKey({ key_id: keyId, key_hash: hashText(key), name: body.value.name, limits });
   if (state !== "created") {
-    return errorResponse(gatewayError("invalid_transition", "The account can have no further key.", { suggestion: "Revoke one first." }), context.get("requestId"));
+    return errorResponse(
+      gatewayError("invalid_transition", "The account can have no further key.", { suggestion: "Revoke one first." }),
+      context.get("requestId"),
+    );
   }
   return context.json({ id: keyId, key });
 }
@@ -88,7 +91,12 @@ async function credit(context: Context<AppEnv>): Promise<Response> {
   const account = await accountOf(context);
   if (account === null) return noAccount(context);
   const { amount_micro_rub, reference } = body.value;
-  const result = await account.credit({ kind: "credit", external_id: reference, amount_micro_rub: amount_micro_rub.toString(), record: null });
+  const result = await account.credit({
+    kind: "credit",
+    external_id: reference,
+    amount_micro_rub: amount_micro_rub.toString(),
+    record: null,
+  });
   if (result.state === "credited" || result.state === "exists") {
     return context.json({
       account_id: context.req.param("id"),
@@ -99,7 +107,10 @@ async function credit(context: Context<AppEnv>): Promise<Response> {
       state: result.state,
     });
   }
-  const message = result.state === "out_of_range" ? "The balance would leave the range of exact amounts." : "This reference was credited with another amount.";
+  const message =
+    result.state === "out_of_range"
+      ? "The balance would leave the range of exact amounts."
+      : "This reference was credited with another amount.";
   return errorResponse(gatewayError("invalid_transition", message, { param: "reference" }), context.get("requestId"));
 }
 

@@ -20,7 +20,9 @@ const adminRequired = createMiddleware<AppEnv>(async (context, next) => {
   const isClient = authenticate(context.req.raw.headers, url, context.env).ok;
   const error = isClient
     ? gatewayError("forbidden", "A client key does not work here.", { suggestion: "Use the admin key." })
-    : gatewayError("invalid_api_key", "The admin key is missing or wrong.", { suggestion: "Send it as `Authorization: Bearer ADMIN_KEY`." });
+    : gatewayError("invalid_api_key", "The admin key is missing or wrong.", {
+        suggestion: "Send it as `Authorization: Bearer ADMIN_KEY`.",
+      });
   return errorResponse(error, context.get("requestId"));
 });
 

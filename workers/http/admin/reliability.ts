@@ -17,8 +17,12 @@ export interface ReliabilityPorts {
 
 export function registerReliability(app: Hono<AppEnv>, ports: ReliabilityPorts): void {
   app.post("/admin/reconcile", (context) => reconcile(context, ports));
-  app.get("/admin/dead-letters", async (context) => context.json({ dead_letters: await deadLetters(context.env.DB, { limit: LIMITS.pageRowsMax, waitingOnly: false }) }));
-  app.post("/admin/dead-letters/replay", async (context) => context.json({ replayed: await ports.replayDeadLetters(context.env, Date.now()) }));
+  app.get("/admin/dead-letters", async (context) =>
+    context.json({ dead_letters: await deadLetters(context.env.DB, { limit: LIMITS.pageRowsMax, waitingOnly: false }) }),
+  );
+  app.post("/admin/dead-letters/replay", async (context) =>
+    context.json({ replayed: await ports.replayDeadLetters(context.env, Date.now()) }),
+  );
 }
 
 async function reconcile(context: Context<AppEnv>, ports: ReliabilityPorts): Promise<Response> {

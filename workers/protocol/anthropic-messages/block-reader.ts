@@ -65,7 +65,8 @@ export function applyDelta(delta: JsonObject, opened: OpenBlock, out: CanonicalE
       if (opened.kind === "text") addText(text(delta["text"]), block, out);
       return;
     case "thinking_delta":
-      if (opened.kind === "reasoning" && text(delta["thinking"]) !== "") out.push({ type: "reasoning-delta", block, text: text(delta["thinking"]) });
+      if (opened.kind === "reasoning" && text(delta["thinking"]) !== "")
+        out.push({ type: "reasoning-delta", block, text: text(delta["thinking"]) });
       return;
     case "signature_delta":
       if (opened.kind === "reasoning") out.push({ type: "reasoning-signature", block, signature: text(delta["signature"]) });

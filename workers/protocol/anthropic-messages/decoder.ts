@@ -114,7 +114,7 @@ function stopBlock(state: DecoderState, index: number, out: CanonicalEvent[]): v
 }
 
 function closeAll(state: DecoderState, out: CanonicalEvent[]): void {
-  for (const index of [...state.open.keys()]) stopBlock(state, index, out);
+  for (const index of state.open.keys()) stopBlock(state, index, out);
 }
 
 function messageDelta(state: DecoderState, event: JsonObject, out: CanonicalEvent[]): void {
@@ -156,7 +156,12 @@ export function parseResponse(bodyText: string, _quirks: Quirks): CanonicalEvent
   const message = parsed.value;
   if (!Array.isArray(message["content"])) return [{ type: "error", error: upstreamErrorOf(message) }];
   const out: CanonicalEvent[] = [
-    { type: "start", id: typeof message["id"] === "string" ? message["id"] : null, model: typeof message["model"] === "string" ? message["model"] : null, createdSeconds: null },
+    {
+      type: "start",
+      id: typeof message["id"] === "string" ? message["id"] : null,
+      model: typeof message["model"] === "string" ? message["model"] : null,
+      createdSeconds: null,
+    },
   ];
   for (const [block, content] of message["content"].entries()) {
     if (!isObject(content)) continue;

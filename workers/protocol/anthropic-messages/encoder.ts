@@ -96,7 +96,13 @@ function encodeBlockEvent(state: EncoderState, event: CanonicalEvent): string {
       return open(state, event.block, { type: "text", text: "" });
     case "reasoning-start":
       if (event.choice !== 0) return "";
-      return open(state, event.block, event.kind === "redacted" ? { type: "redacted_thinking", data: event.data ?? "" } : { type: "thinking", thinking: "", signature: "" });
+      return open(
+        state,
+        event.block,
+        event.kind === "redacted"
+          ? { type: "redacted_thinking", data: event.data ?? "" }
+          : { type: "thinking", thinking: "", signature: "" },
+      );
     case "tool-input-start":
       if (event.choice !== 0) return "";
       state.emptyTools.add(event.block);
@@ -163,12 +169,15 @@ function advance(state: EncoderState): string {
 
 function endOfStream(state: EncoderState): string {
   let text = start(state, null, null);
-  for (const queued of [...state.queue]) text += close(state, queued.block);
+  for (const queued of state.queue.slice()) text += close(state, queued.block);
   state.ended = true;
   const { finish } = state;
   const stopSequence = finish?.stopSequence ?? null;
   const reason = state.refused ? "refusal" : stopReasonWord(finish?.unified ?? "stop", stopSequence);
   const usage = renderUsage(state.usage, state.context.costMicroRub(state.usage));
-  text += renderSseFrame("message_delta", JSON.stringify({ type: "message_delta", delta: { stop_reason: reason, stop_sequence: stopSequence }, usage }));
+  text += renderSseFrame(
+    "message_delta",
+    JSON.stringify({ type: "message_delta", delta: { stop_reason: reason, stop_sequence: stopSequence }, usage }),
+  );
   return text + renderSseFrame("message_stop", '{"type":"message_stop"}');
 }

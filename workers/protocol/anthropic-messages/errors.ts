@@ -16,7 +16,11 @@ const TYPES: Readonly<Record<number, string>> = {
 function errorBody(error: GatewayError, requestId: string): string {
   const type = TYPES[error.status] ?? (error.status >= 500 ? "api_error" : "invalid_request_error");
   const details = { available: error.available, suggestion: error.suggestion };
-  return JSON.stringify({ type: "error", error: { type, message: error.message, code: error.code, param: error.param, details }, request_id: requestId });
+  return JSON.stringify({
+    type: "error",
+    error: { type, message: error.message, code: error.code, param: error.param, details },
+    request_id: requestId,
+  });
 }
 
 export function renderError(error: GatewayError, requestId: string): string {

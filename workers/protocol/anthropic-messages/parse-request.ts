@@ -2,12 +2,24 @@
 import { failed, gatewayError, type Outcome } from "../../../schema/error.ts";
 import { checkWith, isObject, parseJson } from "../../../schema/json.ts";
 import { type MessageBlock, type MessagesRequest, messagesRequestSchema } from "../../../schema/wire/anthropic-messages.ts";
-import type { Block, CacheMark, CanonicalRequest, MediaSource, ReasoningControl, ResponseFormat, ToolChoice, ToolDefinition, Turn } from "../canonical.ts";
+import type {
+  Block,
+  CacheMark,
+  CanonicalRequest,
+  MediaSource,
+  ReasoningControl,
+  ResponseFormat,
+  ToolChoice,
+  ToolDefinition,
+  Turn,
+} from "../canonical.ts";
 import { elementSlices, type JsonPath, sliceAt } from "../json-text.ts";
 
 /** Top-level fields that have a place in the canonical request; every other one goes to `rest`. */
 const READ_FIELDS: ReadonlySet<string> = new Set(
-  "model messages max_tokens system stream temperature top_p top_k stop_sequences tools tool_choice thinking output_config metadata".split(" "),
+  "model messages max_tokens system stream temperature top_p top_k stop_sequences tools tool_choice thinking output_config metadata".split(
+    " ",
+  ),
 );
 
 /** Wrong input found while reading; caught in `parseRequest` and nowhere else, so a deep reader need not thread outcomes. */
@@ -98,7 +110,14 @@ function readBlock(block: MessageBlock, path: JsonPath, bodyText: string): Block
     }
     case "tool_result": {
       const content = readResultContent(block, path, bodyText);
-      return { type: "tool-result", callId: demand(block.tool_use_id, `${where}.tool_use_id`), name: null, content, isError: block.is_error ?? null, cache };
+      return {
+        type: "tool-result",
+        callId: demand(block.tool_use_id, `${where}.tool_use_id`),
+        name: null,
+        content,
+        isError: block.is_error ?? null,
+        cache,
+      };
     }
     default:
       return opaque(block, path, bodyText);
@@ -118,7 +137,8 @@ function readResultContent(block: MessageBlock, path: JsonPath, bodyText: string
   if (!Array.isArray(content)) throw new WrongField(where, "must be a string or an array of blocks");
   return content.map((inner: unknown, index) => {
     const checked = checkWith(messagesRequestSchema.shape.messages.element.shape.content, [inner]);
-    if (!checked.ok || typeof checked.value === "string" || checked.value[0] === undefined) throw new WrongField(`${where}.${index}`, "is not a content block");
+    if (!checked.ok || typeof checked.value === "string" || checked.value[0] === undefined)
+      throw new WrongField(`${where}.${index}`, "is not a content block");
     return readBlock(checked.value[0], [...path, "content", index], bodyText);
   });
 }
@@ -128,7 +148,11 @@ function readSource(block: MessageBlock, where: string): MediaSource {
   if (source.type === "url") return { kind: "url", url: demand(source.url, `${where}.source.url`) };
   if (source.type === "file") return { kind: "file", id: demand(source.file_id, `${where}.source.file_id`) };
   if (source.type !== "base64") throw new WrongField(`${where}.source.type`, "must be base64, url or file");
-  return { kind: "base64", mediaType: demand(source.media_type, `${where}.source.media_type`), data: demand(source.data, `${where}.source.data`) };
+  return {
+    kind: "base64",
+    mediaType: demand(source.media_type, `${where}.source.media_type`),
+    data: demand(source.data, `${where}.source.data`),
+  };
 }
 
 function demand<T>(value: T | null | undefined, path: string): T {
@@ -182,7 +206,8 @@ function readReasoning(body: MessagesRequest): ReasoningControl | null {
   const effort = body.output_config?.effort ?? null;
   if (!body.thinking) return effort === null ? null : { effort, budgetTokens: null, mode: null };
   const { type } = body.thinking;
-  if (type !== "enabled" && type !== "disabled" && type !== "adaptive") throw new WrongField("thinking.type", "must be enabled, disabled or adaptive");
+  if (type !== "enabled" && type !== "disabled" && type !== "adaptive")
+    throw new WrongField("thinking.type", "must be enabled, disabled or adaptive");
   return { effort, budgetTokens: body.thinking.budget_tokens ?? null, mode: type };
 }
 

@@ -32,7 +32,10 @@ function foldEvent(fold: Fold, event: CanonicalEvent): void {
       if (event.choice === 0) fold.blocks.set(event.block, { content: { type: "text", text: "" }, input: null });
       return;
     case "reasoning-start": {
-      const content = event.kind === "redacted" ? { type: "redacted_thinking", data: event.data ?? "" } : { type: "thinking", thinking: "", signature: "" };
+      const content =
+        event.kind === "redacted"
+          ? { type: "redacted_thinking", data: event.data ?? "" }
+          : { type: "thinking", thinking: "", signature: "" };
       if (event.choice === 0) fold.blocks.set(event.block, { content, input: null });
       return;
     }
@@ -72,7 +75,9 @@ export function inputObject(argumentsText: string): { raw: RawJson; isWrapped: b
 export function renderResponse(events: readonly CanonicalEvent[], context: EncoderContext): string {
   const fold: Fold = { blocks: new Map(), id: null, model: null, usage: UNKNOWN_USAGE, finish: null, refused: false };
   for (const event of events) foldEvent(fold, event);
-  const content = [...fold.blocks.values()].map(({ content: block, input }) => (input === null ? block : { ...block, input: inputObject(input).raw }));
+  const content = [...fold.blocks.values()].map(({ content: block, input }) =>
+    input === null ? block : { ...block, input: inputObject(input).raw },
+  );
   const stopSequence = fold.finish?.stopSequence ?? null;
   return stringifyWithRaw({
     id: fold.id ?? context.id,

@@ -70,7 +70,12 @@ function renderBlock(block: Block, losses: Loss[]): object | null {
       if (block.detail !== null && block.detail !== "auto") losses.push(lossFor("messages.image.detail", TARGET));
       return { type: "image", source: sourceOf(block.source), ...mark(block.cache) };
     case "file":
-      return { type: "document", source: sourceOf(block.source), ...(block.name === null ? {} : { title: block.name }), ...mark(block.cache) };
+      return {
+        type: "document",
+        source: sourceOf(block.source),
+        ...(block.name === null ? {} : { title: block.name }),
+        ...mark(block.cache),
+      };
     case "audio":
       losses.push(lossFor("messages.audio", TARGET));
       return null;

@@ -11,7 +11,10 @@ export function spliceRequest(bodyText: string, _request: CanonicalRequest, targ
 }
 
 /** The frame with the cost in its usage object; only `message_delta` carries the final one. Every caller of this wire sees usage. */
-export function spliceUsageFrame(frame: Frame, options: { wantsStreamUsage: boolean; costMicroRub: number | null; final: boolean }): Uint8Array | null {
+export function spliceUsageFrame(
+  frame: Frame,
+  options: { wantsStreamUsage: boolean; costMicroRub: number | null; final: boolean },
+): Uint8Array | null {
   if (frame.data === null || !options.final || options.costMicroRub === null) return frame.bytes;
   const spliced = setMember(frame.data, ["usage", "cost_micro_rub"], String(options.costMicroRub));
   if (spliced === null) return frame.bytes;
