@@ -22,6 +22,10 @@ import type { StoredRequest } from "./request.ts";
 /** `lane`: this lane is full, take that one. */
 export type ServeResult = Response | { lane: number };
 
+export type KeyCreated = "created" | "exists" | "exists_with_different" | "too_many";
+/** `reason` says what is wrong with the first bad entry. */
+export type ChainVerdict = { ok: true; checked: number } | { ok: false; seq: number; reason: string };
+
 /** A lane: the owner of many requests. */
 export interface LaneRpc {
   serve(envelope: ServeEnvelope): Promise<ServeResult>;
@@ -38,7 +42,7 @@ export interface AccountRpc extends LaneRpc {
   settle(command: SettleCommand): Promise<EndResult>;
   release(command: ReleaseCommand): Promise<EndResult>;
   credit(command: CreditCommand): Promise<CreditResult>;
-  createKey(command: CreateKeyCommand): Promise<"created" | "exists" | "exists_with_different" | "too_many">;
+  createKey(command: CreateKeyCommand): Promise<KeyCreated>;
   /** False: this account has no such key. */
   revokeKey(keyId: string): Promise<boolean>;
   listKeys(): Promise<KeyRow[]>;
@@ -47,7 +51,7 @@ export interface AccountRpc extends LaneRpc {
   balance(): Promise<Balance>;
   ledger(afterSeq: number, limitRows: number): Promise<Entry[]>;
   facts(): Promise<LedgerFacts>;
-  verifyChain(): Promise<{ ok: true; checked: number } | { ok: false; seq: number; reason: string }>;
+  verifyChain(): Promise<ChainVerdict>;
   /** D1 has every entry up to and including this one. */
   recorded(throughSeq: number): Promise<void>;
   /** The queue messages of these entries again, as JSON text: for reconciliation. */

@@ -232,7 +232,9 @@ function cacheCases(): Case[] {
         });
         cases.push(priced(`caches: ${reads} read, ${writes} written, fx ${fx}`, { fx, markup: 1500 }, cached, tokens));
       }
-      cases.push(priced(`cache reads only: ${reads}, fx ${fx}`, { fx, markup: 333 }, readOnly, usageFor(17, 9, { cache_read_tokens: reads })));
+      cases.push(
+        priced(`cache reads only: ${reads}, fx ${fx}`, { fx, markup: 333 }, readOnly, usageFor(17, 9, { cache_read_tokens: reads })),
+      );
     }
   }
   cases.push(
@@ -317,7 +319,9 @@ function feeAndRateCases(): Case[] {
   const cases: Case[] = [];
   for (const fee of ["0.01", "0.000000000001", "1", "0.0025", "35"]) {
     for (const fx of [90_000_000, 1, 999_999_999]) {
-      cases.push(priced(`fee ${fee} a request, fx ${fx}`, { fx, markup: 1234 }, priceFor("0.25", "2", { request: fee }), usageFor(100, 10)));
+      cases.push(
+        priced(`fee ${fee} a request, fx ${fx}`, { fx, markup: 1234 }, priceFor("0.25", "2", { request: fee }), usageFor(100, 10)),
+      );
     }
   }
   for (const markup of [0, 1, 9999, 10_000, 123_456, 1_000_000]) {

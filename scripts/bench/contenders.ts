@@ -162,7 +162,14 @@ export async function portkeyOnWorkerd(upstream: Upstream): Promise<Contender> {
   if (start === -1 || application === undefined) throw new Error("Portkey's build has another shape than the one this benchmark knows");
   const built = await build({
     stdin: {
-      contents: `${source.slice(0, start).replace(/^#!.*\n/, "")};export default { fetch: (request, env, context) => ${application}.fetch(request, env, context) };`,
+      contents: `${source
+        .slice(0, start)
+        .replace(/^#!.*\n/, "")
+        .replaceAll("import.meta.url", '"file:///portkey.js"')
+        .replaceAll(
+          "process.argv",
+          '["node", "portkey", "--headless"]',
+        )};export default { fetch: (request, env, context) => ${application}.fetch(request, env, context) };`,
       resolveDir: dirname(PORTKEY),
       sourcefile: "portkey.js",
       loader: "js",

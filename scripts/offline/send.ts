@@ -77,14 +77,23 @@ async function write(response: ServerResponse, bytes: Buffer, commands: Commands
   const size = commands.split ?? bytes.length;
   for (let offset = 0; offset < bytes.length; offset += Math.max(1, size)) {
     const taken = response.write(bytes.subarray(offset, offset + Math.max(1, size)));
-    if (!taken) await Promise.race([once(response, "drain"), once(response, "close")]);
+    if (!taken) await drained(response);
     // A piece of its own on the wire, not one of many in a packet.
     if (commands.split !== null) await new Promise((resolve) => setImmediate(resolve));
   }
 }
 
-function once(response: ServerResponse, event: "drain" | "close"): Promise<void> {
-  return new Promise((resolve) => response.once(event, () => resolve()));
+/** Resolves when the caller has taken what was written, or has gone. */
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off("drain", done);
+      response.off("close", done);
+      resolve();
+    };
+    response.on("drain", done);
+    response.on("close", done);
+  });
 }
 
 function sleep(milliseconds: number): Promise<void> {

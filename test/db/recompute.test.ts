@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { INSERT_ENTRIES, INSERT_USAGE } from "../../db/entries.ts";
+import { INSERT_ENTRIES, INSERT_USAGE } from "../../db/entry-rows.ts";
 import { RECOMPUTE_ONE, RECOMPUTE_USAGE } from "../../db/recompute.ts";
 import { parseWith } from "../../schema/json.ts";
 import vectors from "../vectors/cost.json" with { type: "json" };
@@ -44,7 +44,12 @@ describe("the SQL that recomputes a cost", () => {
     database.prepare(INSERT_USAGE).run(JSON.stringify(rows.map((row) => row.usage)));
     expect(database.prepare(RECOMPUTE_USAGE).all()).toEqual([]);
     database.exec("UPDATE usage SET cost_micro_rub = cost_micro_rub + 1 WHERE seq = 2");
-    expect(database.prepare(RECOMPUTE_USAGE).all().map((row) => row["seq"])).toEqual([2]);
+    expect(
+      database
+        .prepare(RECOMPUTE_USAGE)
+        .all()
+        .map((row) => row["seq"]),
+    ).toEqual([2]);
   });
 });
 
@@ -60,6 +65,8 @@ describe("rows in D1", () => {
     const database = migrated();
     const { entry } = entryRow({ ...usageMessage(1), amount_micro_rub: "-9007199254740991", postings: [] });
     database.prepare(INSERT_ENTRIES).run(JSON.stringify([{ ...entry, balance_after_micro_rub: "9223372036854775807" }]));
-    expect(database.prepare("SELECT CAST(balance_after_micro_rub AS TEXT) AS balance FROM entry").get()).toEqual({ balance: "9223372036854775807" });
+    expect(database.prepare("SELECT CAST(balance_after_micro_rub AS TEXT) AS balance FROM entry").get()).toEqual({
+      balance: "9223372036854775807",
+    });
   });
 });

@@ -1,8 +1,31 @@
 /** One honest message of a settled request, as an account's object sends it: 10 input and 20 output tokens at 0.25 and 2 USD per million. */
-import type { UsageMessage } from "../../schema/message.ts";
+import type { RequestRecord, UsageMessage } from "../../schema/message.ts";
+
+const SNAPSHOT: RequestRecord["snapshot"] = {
+  version: "test",
+  model: "alpha/one",
+  price_key: "alpha/one",
+  prices: { input: "250000", cache_read: null, cache_write_5m: null, cache_write_1h: null, output: "2000000" },
+  request_pico_usd: "0",
+  tiers: [],
+  fx_micro_rub_per_usd: "90000000",
+  fx_source: "test",
+  fx_date: "2026-11-21",
+  markup_bps: 1500,
+  rounding_version: 1,
+  context_tokens: null,
+  max_output_tokens: 4096,
+};
 
 export function usageMessage(seq: number): UsageMessage {
-  const usage = { input_tokens: 10, cache_read_tokens: null, cache_write_5m_tokens: null, cache_write_1h_tokens: null, output_tokens: 20, reasoning_tokens: null };
+  const usage = {
+    input_tokens: 10,
+    cache_read_tokens: null,
+    cache_write_5m_tokens: null,
+    cache_write_1h_tokens: null,
+    output_tokens: 20,
+    reasoning_tokens: null,
+  };
   return {
     v: 1,
     account_id: "acc_0000000000000001",
@@ -34,24 +57,18 @@ export function usageMessage(seq: number): UsageMessage {
       usage_source: "provider",
       cost_micro_rub: "4399",
       provider_cost_pico_usd: "42500000",
-      snapshot: {
-        version: "test",
-        model: "alpha/one",
-        price_key: "alpha/one",
-        prices: { input: "250000", cache_read: null, cache_write_5m: null, cache_write_1h: null, output: "2000000" },
-        request_pico_usd: "0",
-        tiers: [],
-        fx_micro_rub_per_usd: "90000000",
-        fx_source: "test",
-        fx_date: "2026-11-21",
-        markup_bps: 1500,
-        rounding_version: 1,
-        context_tokens: null,
-        max_output_tokens: 4096,
-      },
+      snapshot: SNAPSHOT,
       flagged: null,
       attempts: [],
-      timings: { received_at: 1, dispatched_at: 2, first_byte_at: 3, finished_at: 4, ttft_ms: 2, duration_ms: 3, output_tokens_per_second: null },
+      timings: {
+        received_at: 1,
+        dispatched_at: 2,
+        first_byte_at: 3,
+        finished_at: 4,
+        ttft_ms: 2,
+        duration_ms: 3,
+        output_tokens_per_second: null,
+      },
       finish_reason: "stop",
       evidence: "offline",
       idempotency_key: null,

@@ -11,7 +11,15 @@ beforeAll(async () => {
 afterAll(() => stage.close());
 
 const invoiceSchema = z.object({
-  lines: z.array(z.looseObject({ request_id: z.string().nullable(), reported: z.boolean(), input: z.number(), output: z.number(), client_closed_at_event: z.number().nullable() })),
+  lines: z.array(
+    z.looseObject({
+      request_id: z.string().nullable(),
+      reported: z.boolean(),
+      input: z.number(),
+      output: z.number(),
+      client_closed_at_event: z.number().nullable(),
+    }),
+  ),
 });
 
 async function invoice(): Promise<z.infer<typeof invoiceSchema>["lines"]> {
@@ -26,7 +34,11 @@ interface Sent {
 }
 
 /** Posts a completion; with `leaveAfter` the connection is destroyed after so many reads of the body. */
-function post(account: Account, body: object, options: { headers?: Record<string, string>; leaveAfter?: number; path?: string } = {}): Promise<Sent> {
+function post(
+  account: Account,
+  body: object,
+  options: { headers?: Record<string, string>; leaveAfter?: number; path?: string } = {},
+): Promise<Sent> {
   const url = new URL(stage.system.url);
   const text = JSON.stringify(body);
   return new Promise((resolve, reject) => {
@@ -36,10 +48,20 @@ function post(account: Account, body: object, options: { headers?: Record<string
         port: url.port,
         method: "POST",
         path: options.path ?? "/v1/chat/completions",
-        headers: { authorization: `Bearer ${account.key}`, "content-type": "application/json", "content-length": Buffer.byteLength(text), ...options.headers },
+        headers: {
+          authorization: `Bearer ${account.key}`,
+          "content-type": "application/json",
+          "content-length": Buffer.byteLength(text),
+          ...options.headers,
+        },
       },
       (response) => {
-        const sent: Sent = { status: response.statusCode ?? 0, id: String(response.headers["x-plyrum-request-id"]), text: "", headers: response.headers };
+        const sent: Sent = {
+          status: response.statusCode ?? 0,
+          id: String(response.headers["x-plyrum-request-id"]),
+          text: "",
+          headers: response.headers,
+        };
         let reads = 0;
         if (options.leaveAfter === 0) {
           outgoing.destroy();
@@ -62,7 +84,12 @@ function post(account: Account, body: object, options: { headers?: Record<string
   });
 }
 
-const chat = (model: string, extra: object = {}): object => ({ model, max_tokens: 400, messages: [{ role: "user", content: "Tell me a long story about a gateway" }], ...extra });
+const chat = (model: string, extra: object = {}): object => ({
+  model,
+  max_tokens: 400,
+  messages: [{ role: "user", content: "Tell me a long story about a gateway" }],
+  ...extra,
+});
 
 describe("a client that leaves", () => {
   test.each([
@@ -70,30 +97,35 @@ describe("a client that leaves", () => {
     { policy: "finish", model: "openai/gpt-5-mini" },
     { policy: "cancel", model: "anthropic/claude-haiku-4-5" },
     { policy: "cancel", model: "groq/llama-3.3-70b-versatile" },
-  ])("at every chunk of a stream of $model ($policy) leaves one row, no hold, and a bill that is the invoice where usage was reported", async ({ policy, model }) => {
-    const account = await stage.account(1_000_000_000);
-    const ids: string[] = [];
-    for (let leaveAfter = 0; leaveAfter < 12; leaveAfter++) {
-      const sent = await post(account, chat(`${model}@chunks=10,delay=8`, { stream: true, stream_options: { include_usage: true } }), {
-        leaveAfter,
-        headers: { "x-plyrum-on-disconnect": policy },
-      });
-      ids.push(sent.id);
-    }
-    await account.atRest();
-    const rows = await account.usage();
-    expect(rows.map((row) => row.request_id).toSorted()).toEqual(ids.toSorted());
-    const lines = new Map((await invoice()).map((line) => [line.request_id, line]));
-    for (const row of rows) {
-      const line = lines.get(row.request_id);
-      if (line?.reported === true) expect([row.request_id, row.input_tokens, row.output_tokens]).toEqual([row.request_id, line.input, line.output]);
-      if (row.state === "cancelled" && row.charged_micro_rub > 0) expect(row.usage_source).toBe("estimated");
-    }
-    // A provider that bills an aborted stream is read to its end, whatever the client asked for.
-    if (policy === "finish" || model.startsWith("groq")) expect(rows.every((row) => row.usage_source === "provider")).toBe(true);
-    const charged = rows.reduce((sum, row) => sum + row.charged_micro_rub, 0);
-    expect((await account.balance()).balance_micro_rub).toBe(1_000_000_000 - charged);
-  });
+  ])(
+    "at every chunk of a stream of $model ($policy) leaves one row, no hold, and a bill that is the invoice where usage was reported",
+    async ({ policy, model }) => {
+      const account = await stage.account(1_000_000_000);
+      const ids: string[] = [];
+      for (let leaveAfter = 0; leaveAfter < 12; leaveAfter++) {
+        const sent = await post(account, chat(`${model}@chunks=10,delay=8`, { stream: true, stream_options: { include_usage: true } }), {
+          leaveAfter,
+          headers: { "x-plyrum-on-disconnect": policy },
+        });
+        ids.push(sent.id);
+      }
+      await account.atRest();
+      const rows = await account.usage();
+      expect(rows.map((row) => row.request_id).toSorted()).toEqual(ids.toSorted());
+      const lines = new Map((await invoice()).map((line) => [line.request_id, line]));
+      for (const row of rows) {
+        const line = lines.get(row.request_id);
+        if (line?.reported === true)
+          expect([row.request_id, row.input_tokens, row.output_tokens]).toEqual([row.request_id, line.input, line.output]);
+        // What the provider did not report before the client left is estimated, and says so.
+        if (row.state === "cancelled" && row.charged_micro_rub > 0 && line?.reported !== true) expect(row.usage_source).toBe("estimated");
+      }
+      // A provider that bills an aborted stream is read to its end, whatever the client asked for.
+      if (policy === "finish" || model.startsWith("groq")) expect(rows.every((row) => row.usage_source === "provider")).toBe(true);
+      const charged = rows.reduce((sum, row) => sum + row.charged_micro_rub, 0);
+      expect((await account.balance()).balance_micro_rub).toBe(1_000_000_000 - charged);
+    },
+  );
 
   test("ends the upstream soon where that stops its billing", async () => {
     const account = await stage.account(1_000_000_000);
@@ -119,32 +151,38 @@ describe("an upstream that fails", () => {
     { fault: "error_at=0", status: 502, code: "provider_error", stream: true, charged: false },
     { fault: "cut=0", status: 502, code: "provider_error", stream: true, charged: false },
   ];
-  test.each(cases)("by $fault (stream $stream) before any content is a clear error and costs nothing", async ({ fault, status, code, stream, charged }) => {
-    const account = await stage.account(10_000_000);
-    const sent = await post(account, chat(`openai/gpt-5-mini@${fault}`, { stream }));
-    expect(sent.status).toBe(status);
-    expect(JSON.parse(sent.text)).toMatchObject({ error: { code }, request_id: sent.id });
-    expect(sent.text).not.toContain("<html>");
-    await account.atRest();
-    const rows = await account.usage();
-    expect(rows).toHaveLength(1);
-    expect(rows[0]?.charged_micro_rub === 0).toBe(!charged);
-    expect((await account.balance()).balance_micro_rub).toBe(10_000_000);
-  });
+  test.each(cases)(
+    "by $fault (stream $stream) before any content is a clear error and costs nothing",
+    async ({ fault, status, code, stream, charged }) => {
+      const account = await stage.account(10_000_000);
+      const sent = await post(account, chat(`openai/gpt-5-mini@${fault}`, { stream }));
+      expect(sent.status).toBe(status);
+      expect(JSON.parse(sent.text)).toMatchObject({ error: { code }, request_id: sent.id });
+      expect(sent.text).not.toContain("<html>");
+      await account.atRest();
+      const rows = await account.usage();
+      expect(rows).toHaveLength(1);
+      expect(rows[0]?.charged_micro_rub === 0).toBe(!charged);
+      expect((await account.balance()).balance_micro_rub).toBe(10_000_000);
+    },
+  );
 
-  test.each(["cut=6", "end=6", "error_at=6"])("in the middle by %s ends in an error and never in a success, and is settled once", async (fault) => {
-    const account = await stage.account(10_000_000);
-    for (const model of ["openai/gpt-5-mini", "anthropic/claude-haiku-4-5"]) {
-      const sent = await post(account, chat(`${model}@${fault},chunks=10`, { stream: true }));
-      expect(sent.status).toBe(200);
-      expect(sent.text).not.toContain("[DONE]");
-      expect(sent.text).toContain('"error"');
-    }
-    await account.atRest();
-    const rows = await account.usage();
-    expect(rows.map((row) => row.state)).toEqual(["failed", "failed"]);
-    expect(rows.every((row) => row.charged_micro_rub > 0 && row.usage_source !== "provider")).toBe(true);
-  });
+  test.each(["cut=6", "end=6", "error_at=6"])(
+    "in the middle by %s ends in an error and never in a success, and is settled once",
+    async (fault) => {
+      const account = await stage.account(10_000_000);
+      for (const model of ["openai/gpt-5-mini", "anthropic/claude-haiku-4-5"]) {
+        const sent = await post(account, chat(`${model}@${fault},chunks=10,delay=15`, { stream: true }));
+        expect(sent.status).toBe(200);
+        expect(sent.text).not.toContain("[DONE]");
+        expect(sent.text).toContain('"error"');
+      }
+      await account.atRest();
+      const rows = await account.usage();
+      expect(rows.map((row) => row.state)).toEqual(["failed", "failed"]);
+      expect(rows.every((row) => row.charged_micro_rub > 0 && row.usage_source !== "provider")).toBe(true);
+    },
+  );
 
   test.each(["nousage", "usage_zero"])("by %s is settled at a labelled estimate, not at zero", async (fault) => {
     const account = await stage.account(10_000_000);
@@ -155,14 +193,21 @@ describe("an upstream that fails", () => {
     expect(row?.charged_micro_rub).toBeGreaterThan(0);
   });
 
-  test.each(["split=1", "split=7,crlf", "utf8,split=3", "finish_twice", "nodone", "bigline=200000"])("that merely writes oddly (%s) is a whole answer", async (fault) => {
-    const account = await stage.account(100_000_000);
-    const sent = await post(account, chat(`openai/gpt-5-mini@${fault}`, { stream: true, max_tokens: 60_000, stream_options: { include_usage: true } }), { path: "/v1/chat/completions" });
-    expect(sent.text).toContain('"finish_reason":"stop"');
-    expect(sent.text).toContain("cost_micro_rub");
-    await account.atRest();
-    expect((await account.usage())[0]).toMatchObject({ state: "settled", usage_source: "provider" });
-  });
+  test.each(["split=1", "split=7,crlf", "utf8,split=3", "finish_twice", "nodone", "bigline=200000"])(
+    "that merely writes oddly (%s) is a whole answer",
+    async (fault) => {
+      const account = await stage.account(100_000_000);
+      const sent = await post(
+        account,
+        chat(`openai/gpt-5-mini@${fault}`, { stream: true, max_tokens: 60_000, stream_options: { include_usage: true } }),
+        { path: "/v1/chat/completions" },
+      );
+      expect(sent.text).toContain('"finish_reason":"stop"');
+      expect(sent.text).toContain("cost_micro_rub");
+      await account.atRest();
+      expect((await account.usage())[0]).toMatchObject({ state: "settled", usage_source: "provider" });
+    },
+  );
 });
 
 describe("requests at the same time", () => {
@@ -170,7 +215,13 @@ describe("requests at the same time", () => {
     const probe = await stage.account(1_000_000_000);
     const body = chat("openai/gpt-5-mini@delay=30", { stream: true });
     const first = await post(probe, body);
-    const view = z.looseObject({ lifecycle: z.array(z.looseObject({ event: z.string(), detail: z.looseObject({ hold_micro_rub: z.number().optional() }).optional() })) }).parse(await probe.request(first.id));
+    const view = z
+      .looseObject({
+        lifecycle: z.array(
+          z.looseObject({ event: z.string(), detail: z.looseObject({ hold_micro_rub: z.number().optional() }).optional() }),
+        ),
+      })
+      .parse(await probe.request(first.id));
     const hold = view.lifecycle.find((frame) => frame.event === "held")?.detail?.hold_micro_rub ?? 0;
     expect(hold).toBeGreaterThan(0);
     const account = await stage.account(hold * 50);
@@ -234,14 +285,31 @@ describe("a refused request changes nothing", () => {
     { name: "malformed JSON", body: "{", status: 400, code: "invalid_json" },
     { name: "no messages", body: '{"model":"openai/gpt-5-mini"}', status: 400, code: "invalid_request" },
     { name: "a wrong type", body: '{"model":"openai/gpt-5-mini","messages":"hi"}', status: 400, code: "invalid_request" },
-    { name: "a nest of 5,000 brackets", body: `{"model":"openai/gpt-5-mini","messages":${"[".repeat(5000)}${"]".repeat(5000)}}`, status: 400, code: "invalid_json" },
-    { name: "an unpriced model", body: '{"model":"openai/never-heard-of","messages":[{"role":"user","content":"x"}]}', status: 404, code: "model_not_priced" },
+    {
+      name: "a nest of 5,000 brackets",
+      body: `{"model":"openai/gpt-5-mini","messages":${"[".repeat(5000)}${"]".repeat(5000)}}`,
+      status: 400,
+      code: "invalid_json",
+    },
+    {
+      name: "an unpriced model",
+      body: '{"model":"openai/never-heard-of","messages":[{"role":"user","content":"x"}]}',
+      status: 404,
+      code: "model_not_priced",
+    },
     { name: "an array", body: "[]", status: 400, code: "invalid_request" },
   ])("$name", async ({ body, status, code }) => {
     const account = await stage.account(10_000_000);
-    const response = await fetch(`${stage.system.url}/v1/chat/completions`, { method: "POST", body, headers: { authorization: `Bearer ${account.key}`, "content-type": "application/json" } });
-    expect([response.status, z.looseObject({ error: z.looseObject({ code: z.string() }) }).parse(await response.json()).error.code]).toEqual([status, code]);
-    expect(await account.balance()).toEqual({ account_id: account.id, balance_micro_rub: 10_000_000, held_micro_rub: 0, available_micro_rub: 10_000_000 });
+    const response = await fetch(`${stage.system.url}/v1/chat/completions`, {
+      method: "POST",
+      body,
+      headers: { authorization: `Bearer ${account.key}`, "content-type": "application/json" },
+    });
+    expect([
+      response.status,
+      z.looseObject({ error: z.looseObject({ code: z.string() }) }).parse(await response.json()).error.code,
+    ]).toEqual([status, code]);
+    expect(await account.balance()).toEqual({ balance_micro_rub: 10_000_000, held_micro_rub: 0, available_micro_rub: 10_000_000 });
     expect(await account.usage()).toEqual([]);
   });
 
@@ -255,7 +323,9 @@ describe("a refused request changes nothing", () => {
 
   test("a revoked key is refused at once", async () => {
     const account = await stage.account(10_000_000);
-    const { keys } = z.object({ keys: z.array(z.looseObject({ key_id: z.string() })) }).parse(await stage.admin(`/accounts/${account.id}`, { method: "GET" }));
+    const { keys } = z
+      .object({ keys: z.array(z.looseObject({ key_id: z.string() })) })
+      .parse(await stage.admin(`/accounts/${account.id}`, { method: "GET" }));
     await stage.admin(`/keys/${keys[0]?.key_id ?? ""}`, { method: "DELETE" });
     const sent = await post(account, chat("openai/gpt-5-mini"));
     expect([sent.status, JSON.parse(sent.text).error.code]).toEqual([401, "invalid_api_key"]);
@@ -267,8 +337,20 @@ test("a finished request shows its life, and its events end with the settlement"
   const sent = await post(account, chat("openai/gpt-5-mini", { stream: true }));
   await account.atRest();
   const view = await account.request(sent.id);
-  expect(view.lifecycle.map((frame) => frame.event)).toEqual(["received", "held", "dispatched", "streaming", "finished", "settled", "recorded"]);
-  const events = await (await fetch(`${stage.system.url}/v1/requests/${sent.id}/events`, { headers: { authorization: `Bearer ${account.key}`, "last-event-id": "3" } })).text();
+  expect(view.lifecycle.map((frame) => frame.event)).toEqual([
+    "received",
+    "held",
+    "dispatched",
+    "streaming",
+    "finished",
+    "settled",
+    "recorded",
+  ]);
+  const events = await (
+    await fetch(`${stage.system.url}/v1/requests/${sent.id}/events`, {
+      headers: { authorization: `Bearer ${account.key}`, "last-event-id": "3" },
+    })
+  ).text();
   expect([...events.matchAll(/^event: (\w+)$/gm)].map((match) => match[1])).toEqual(["streaming", "finished", "settled"]);
   const stranger = await stage.account(0);
   const response = await fetch(`${stage.system.url}/v1/requests/${sent.id}`, { headers: { authorization: `Bearer ${stranger.key}` } });

@@ -37,9 +37,21 @@ const usageRowSchema = z.looseObject({
   charged_micro_rub: z.number(),
 });
 export type UsageRow = z.infer<typeof usageRowSchema>;
-const viewSchema = z.looseObject({ id: z.string(), state: z.string(), settlement: z.string().nullable(), lifecycle: z.array(z.looseObject({ event: z.string(), seq: z.number() })) });
+const viewSchema = z.looseObject({
+  id: z.string(),
+  state: z.string(),
+  settlement: z.string().nullable(),
+  lifecycle: z.array(z.looseObject({ event: z.string(), seq: z.number() })),
+});
 export type RequestView = z.infer<typeof viewSchema>;
-const reconcileSchema = z.object({ accounts: z.array(z.looseObject({ ledger: z.looseObject({ held_micro_rub: z.number(), open_holds: z.number() }), gaps: z.array(z.looseObject({ kind: z.string() })) })) });
+const reconcileSchema = z.object({
+  accounts: z.array(
+    z.looseObject({
+      ledger: z.looseObject({ held_micro_rub: z.number(), open_holds: z.number() }),
+      gaps: z.array(z.looseObject({ kind: z.string() })),
+    }),
+  ),
+});
 
 const REST_MILLISECONDS = 30_000;
 
@@ -60,7 +72,8 @@ export async function startStage(environment: Record<string, string> = {}): Prom
     const { id } = z.object({ id: z.string() }).parse(await admin("/accounts", { body: { name: "test" } }));
     if (creditMicroRub > 0) await admin(`/accounts/${id}/credits`, { body: { amount_micro_rub: creditMicroRub, reference: "grant" } });
     const { key } = z.object({ key: z.string() }).parse(await admin(`/accounts/${id}/keys`, { body: { name: "key" } }));
-    const read = async (path: string): Promise<unknown> => (await fetch(`${system.url}${path}`, { headers: { authorization: `Bearer ${key}` } })).json();
+    const read = async (path: string): Promise<unknown> =>
+      (await fetch(`${system.url}${path}`, { headers: { authorization: `Bearer ${key}` } })).json();
     return {
       id,
       key,

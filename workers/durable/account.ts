@@ -21,10 +21,11 @@ import type {
 import { LIMITS } from "../../schema/limits.ts";
 import type { ServeEnvelope } from "../../schema/plan.ts";
 import type { StoredRequest } from "../../schema/request.ts";
-import type { AccountRpc, ServeResult } from "../../schema/rpc.ts";
+import type { AccountRpc, ChainVerdict, KeyCreated, ServeResult } from "../../schema/rpc.ts";
 import { AlarmClock } from "./alarm-clock.ts";
+import { expireHolds, wakeLanes } from "./expire-holds.ts";
 import { Lane } from "./lane.ts";
-import { laneName, laneOf } from "./lane-name.ts";
+import { laneName } from "./lane-name.ts";
 import { type Ledger, openLedger } from "./ledger-store.ts";
 import { Outbox } from "./outbox.ts";
 
@@ -54,8 +55,8 @@ export class AccountDO extends DurableObject<Env> implements AccountRpc {
       context,
       ledger: {
         admit: async (command) => this.#ledger.admit(command),
-        settle: async (command) => this.#ended(this.#ledger.settle(command)),
-        release: async (command) => this.#ended(this.#ledger.release(command)),
+        settle: (command) => this.settle(command),
+        release: (command) => this.release(command),
       },
       ledgerIsLocal: true,
       openHolds: async () => this.#ledger.openHolds(),
@@ -80,11 +81,13 @@ export class AccountDO extends DurableObject<Env> implements AccountRpc {
   }
 
   async settle(command: SettleCommand): Promise<EndResult> {
-    return this.#ended(this.#ledger.settle(command));
+    this.#wake();
+    return this.#ledger.settle(command);
   }
 
   async release(command: ReleaseCommand): Promise<EndResult> {
-    return this.#ended(this.#ledger.release(command));
+    this.#wake();
+    return this.#ledger.release(command);
   }
 
   async credit(command: CreditCommand): Promise<CreditResult> {
@@ -93,7 +96,7 @@ export class AccountDO extends DurableObject<Env> implements AccountRpc {
     return result;
   }
 
-  async createKey(command: CreateKeyCommand): Promise<"created" | "exists" | "exists_with_different" | "too_many"> {
+  async createKey(command: CreateKeyCommand): Promise<KeyCreated> {
     return this.#ledger.createKey(command);
   }
 
@@ -121,7 +124,7 @@ export class AccountDO extends DurableObject<Env> implements AccountRpc {
     return this.#ledger.facts();
   }
 
-  async verifyChain(): Promise<{ ok: true; checked: number } | { ok: false; seq: number; reason: string }> {
+  async verifyChain(): Promise<ChainVerdict> {
     return this.#ledger.verifyChain();
   }
 
@@ -161,7 +164,8 @@ export class AccountDO extends DurableObject<Env> implements AccountRpc {
 
   async kick(): Promise<void> {
     await this.#lane.recover();
-    await this.#expire();
+    await wakeLanes(this.#ledger.openHolds(), this.ctx.id.name ?? "", this.env);
+    await expireHolds(this.#ledger, this.ctx.id.name ?? "", this.env);
     await this.#outbox.flush();
     this.#lane.rows.prune();
     this.#arm();
@@ -178,11 +182,6 @@ export class AccountDO extends DurableObject<Env> implements AccountRpc {
     this.#arm();
   }
 
-  #ended(result: EndResult): EndResult {
-    this.#wake();
-    return result;
-  }
-
   #wake(): void {
     this.#outbox.schedule();
     this.#clock.atLatest(Date.now() + LIMITS.watchdogMilliseconds);
@@ -197,17 +196,5 @@ export class AccountDO extends DurableObject<Env> implements AccountRpc {
   #nextLane(): number {
     this.#lastLane = (this.#lastLane % (LIMITS.lanesPerAccount - 1)) + 1;
     return this.#lastLane;
-  }
-
-  /** Holds past their expiry: their lane ends them by what it knows; what is then still open is expired here. */
-  async #expire(): Promise<void> {
-    const due = this.#ledger.expireDue(LIMITS.holdExpiryRowsPerPass);
-    const accountId = this.ctx.id.name ?? "";
-    for (const lane of new Set(due.map((hold) => laneOf(hold.lane)))) {
-      if (lane === 0) continue;
-      const stub = this.env.REQUEST.get(this.env.REQUEST.idFromName(`${accountId}:${lane}`));
-      await stub.recover().catch((error: unknown) => console.error("a lane did not answer", lane, error));
-    }
-    for (const hold of due) this.#ledger.expire(hold.request_id, null);
   }
 }

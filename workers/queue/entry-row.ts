@@ -1,5 +1,5 @@
 /** From a queue message to the rows of D1. Pure: effective prices come from the message's own snapshot and usage, by the one formula. */
-import type { EntryRow } from "../../db/entries.ts";
+import type { EntryRow } from "../../db/entry-rows.ts";
 import { requestRecordSchema, type RequestRecord, type UsageMessage } from "../../schema/message.ts";
 import { UNKNOWN_USAGE } from "../../schema/usage.ts";
 import { costOf } from "../cost/cost.ts";
