@@ -24,6 +24,8 @@ export const messageBlockSchema = z.looseObject({
   data: z.string().nullish(),
   source: source.nullish(),
   title: z.string().nullish(),
+  context: z.string().nullish(),
+  citations: z.unknown(),
   id: z.string().nullish(),
   name: z.string().nullish(),
   tool_use_id: z.string().nullish(),
@@ -32,13 +34,15 @@ export const messageBlockSchema = z.looseObject({
 });
 export type MessageBlock = z.infer<typeof messageBlockSchema>;
 
-const content = z.union([z.string(), z.array(messageBlockSchema)], { error: "must be a string or an array of blocks" });
+/** Blocks are checked one by one where they are read, so that an error names the block and not the message. */
+export const messageContentSchema = z.union([z.string(), z.array(z.unknown())], { error: "must be a string or an array of blocks" });
 
-export const messageSchema = z.looseObject({ role: z.enum(["user", "assistant", "system"]), content });
+export const messageSchema = z.looseObject({ role: z.enum(["user", "assistant", "system"]), content: messageContentSchema });
 
 export const messageToolSchema = z.looseObject({
   type: z.string().nullish(),
-  name: z.string().min(1),
+  /** Server tools go by their type and may have none. */
+  name: z.string().min(1).nullish(),
   description: z.string().nullish(),
   input_schema: z.looseObject({}).nullish(),
   strict: z.boolean().nullish(),
@@ -49,7 +53,7 @@ export const messagesRequestSchema = z.looseObject({
   model: z.string().min(1).max(LIMITS.modelNameCharacters),
   messages: z.array(messageSchema).min(1).max(LIMITS.messagesPerRequest),
   max_tokens: z.number().int().positive(),
-  system: content.nullish(),
+  system: messageContentSchema.nullish(),
   stream: z.boolean().nullish(),
   temperature: z.number().nullish(),
   top_p: z.number().nullish(),

@@ -107,9 +107,15 @@ function readChat(documents: readonly Json[], whole: boolean, provider: string):
 
 function readAnthropicUsage(reading: Reading, counts: Record<string, number>, usage: Json): void {
   for (const [key, value] of Object.entries(usage ?? {})) if (typeof value === "number") counts[key] = value;
-  reading.promptTokens =
-    (counts["input_tokens"] ?? 0) + (counts["cache_read_input_tokens"] ?? 0) + (counts["cache_creation_input_tokens"] ?? 0);
-  reading.outputTokens = counts["output_tokens"] ?? null;
+  // An answer of several passes shows some of them only here; the larger figure is what was really used.
+  const passes = (usage?.iterations ?? []).filter((pass: Json) => ["message", "compaction", "advisor_message"].includes(pass.type));
+  const used = (key: string): number =>
+    Math.max(
+      counts[key] ?? 0,
+      passes.reduce((sum: number, pass: Json) => sum + (pass[key] ?? 0), 0),
+    );
+  reading.promptTokens = used("input_tokens") + used("cache_read_input_tokens") + used("cache_creation_input_tokens");
+  reading.outputTokens = counts["output_tokens"] === undefined ? null : used("output_tokens");
 }
 
 function readAnthropicBlock(reading: Reading, block: Json): void {

@@ -56,7 +56,7 @@ const LOSS_TABLE: Readonly<Record<string, LossRow>> = {
   response_format: { "anthropic-messages": "content" },
   parallel_tool_calls: { "anthropic-messages": "hint" },
   tool_choice: { "openai-chat": "content", "anthropic-messages": "content" },
-  "tools.strict": { "anthropic-messages": "hint" },
+  "tools.name": { "anthropic-messages": "approximation" },
   "tools.unknown": { "openai-chat": "content", "anthropic-messages": "content" },
   "messages.name": { "anthropic-messages": "hint" },
   "messages.system-position": { "anthropic-messages": "approximation" },
@@ -71,7 +71,8 @@ const LOSS_TABLE: Readonly<Record<string, LossRow>> = {
   "messages.block-order": { "openai-chat": "approximation" },
   "messages.tool-result.media": { "openai-chat": "approximation" },
   "messages.tool-result.is-error": { "openai-chat": "approximation" },
-  "messages.tool-call.arguments": { "anthropic-messages": "content" },
+  "messages.tool-call.arguments": { "anthropic-messages": "approximation" },
+  "messages.trailing-space": { "anthropic-messages": "approximation" },
 };
 
 /** Values that ask for nothing beyond what happens anyway: sending them loses nothing. */

@@ -13,12 +13,14 @@ interface DecoderState {
   started: boolean;
   open: Map<number, OpenBlock>;
   nextBlock: number;
+  /** Cache writes of one hour as the start stated them: later usage repeats only the total. */
+  written1h: number | null;
   finished: boolean;
   ended: boolean;
 }
 
 export function createDecoder(_quirks: Quirks): Decoder {
-  const state: DecoderState = { started: false, open: new Map(), nextBlock: 0, finished: false, ended: false };
+  const state: DecoderState = { started: false, open: new Map(), nextBlock: 0, written1h: null, finished: false, ended: false };
   return {
     decode(frame) {
       const out: CanonicalEvent[] = [];
@@ -41,7 +43,11 @@ function decodeFrame(state: DecoderState, frame: Frame, out: CanonicalEvent[]): 
     out.push({ type: "opaque", protocol: "anthropic-messages", kind: MALFORMED_FRAME, json: "" });
     return;
   }
-  decodeEvent(state, parsed.value, frame.data, out);
+  // Resellers send the error event of another wire: named so, or an object with nothing but the error.
+  const failed = frame.event === "error" || (parsed.value["type"] === undefined && parsed.value["error"] !== undefined);
+  if (!failed) return decodeEvent(state, parsed.value, frame.data, out);
+  closeAll(state, out);
+  fail(state, out, upstreamErrorOf(parsed.value));
 }
 
 function fail(state: DecoderState, out: CanonicalEvent[], error: ReturnType<typeof malformedError>): void {
@@ -53,7 +59,7 @@ function decodeEvent(state: DecoderState, event: JsonObject, data: string, out: 
   switch (event["type"]) {
     case "message_start":
       // Some repeat it after a fallback inside the provider; the answer goes on.
-      if (!state.started) startMessage(isObject(event["message"]) ? event["message"] : {}, out);
+      if (!state.started) startMessage(state, isObject(event["message"]) ? event["message"] : {}, out);
       state.started = true;
       return;
     case "ping":
@@ -85,15 +91,16 @@ function decodeEvent(state: DecoderState, event: JsonObject, data: string, out: 
 }
 
 /** The usage of a start holds the prompt; its output count is a placeholder and is left out. */
-function startMessage(message: JsonObject, out: CanonicalEvent[]): void {
+function startMessage(state: DecoderState, message: JsonObject, out: CanonicalEvent[]): void {
   out.push({
     type: "start",
     id: typeof message["id"] === "string" ? message["id"] : null,
     model: typeof message["model"] === "string" ? message["model"] : null,
     createdSeconds: null,
   });
-  const read = isObject(message["usage"]) ? readUsage(message["usage"]) : null;
+  const read = isObject(message["usage"]) ? readUsage(message["usage"], null) : null;
   if (read === null) return;
+  state.written1h = read.usage.cache_write_1h_tokens ?? null;
   const { output_tokens: _placeholder, reasoning_tokens: _early, ...prompt } = read.usage;
   out.push({ type: "usage", usage: prompt, final: false, anomaly: read.anomaly });
 }
@@ -119,7 +126,7 @@ function closeAll(state: DecoderState, out: CanonicalEvent[]): void {
 
 function messageDelta(state: DecoderState, event: JsonObject, out: CanonicalEvent[]): void {
   const delta = isObject(event["delta"]) ? event["delta"] : {};
-  if (isObject(event["usage"])) addUsage(event["usage"], out);
+  if (isObject(event["usage"])) addUsage(event["usage"], state.written1h, out);
   const reason = delta["stop_reason"];
   if (typeof reason !== "string" || state.finished) return;
   closeAll(state, out);
@@ -127,8 +134,8 @@ function messageDelta(state: DecoderState, event: JsonObject, out: CanonicalEven
   addFinish(reason, delta, out);
 }
 
-function addUsage(raw: JsonObject, out: CanonicalEvent[]): void {
-  const read = readUsage(raw);
+function addUsage(raw: JsonObject, written1h: number | null, out: CanonicalEvent[]): void {
+  const read = readUsage(raw, written1h);
   if (read !== null) out.push({ type: "usage", usage: read.usage, final: true, anomaly: read.anomaly });
 }
 
@@ -168,7 +175,7 @@ export function parseResponse(bodyText: string, _quirks: Quirks): CanonicalEvent
     const inputText = content["type"] === "tool_use" ? sliceAt(bodyText, ["content", block, "input"]) : null;
     closeBlock(openBlock(content, block, inputText, out), out);
   }
-  if (isObject(message["usage"])) addUsage(message["usage"], out);
+  if (isObject(message["usage"])) addUsage(message["usage"], null, out);
   addFinish(typeof message["stop_reason"] === "string" ? message["stop_reason"] : "", message, out);
   out.push({ type: "end" });
   return out;

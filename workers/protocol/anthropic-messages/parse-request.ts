@@ -1,7 +1,13 @@
 /** A caller's Messages body → the canonical request. */
 import { failed, gatewayError, type Outcome } from "../../../schema/error.ts";
 import { checkWith, isObject, parseJson } from "../../../schema/json.ts";
-import { type MessageBlock, type MessagesRequest, messagesRequestSchema } from "../../../schema/wire/anthropic-messages.ts";
+import {
+  type MessageBlock,
+  messageBlockSchema,
+  messageContentSchema,
+  type MessagesRequest,
+  messagesRequestSchema,
+} from "../../../schema/wire/anthropic-messages.ts";
 import type {
   Block,
   CacheMark,
@@ -81,9 +87,15 @@ function readRequest(body: MessagesRequest, bodyText: string): CanonicalRequest 
   };
 }
 
-function readContent(content: string | MessageBlock[], path: JsonPath, bodyText: string): Block[] {
+/** A string or blocks. A block that is wrong is named by its own path. */
+function readContent(content: string | unknown[], path: JsonPath, bodyText: string): Block[] {
   if (typeof content === "string") return content === "" ? [] : [{ type: "text", text: content, cache: null }];
-  return content.map((block, index) => readBlock(block, [...path, index], bodyText));
+  return content.map((block, index) => {
+    const checked = checkWith(messageBlockSchema, block);
+    if (checked.ok) return readBlock(checked.value, [...path, index], bodyText);
+    const inner = checked.path === null ? [] : [checked.path];
+    throw new WrongField([...path, index, ...inner].join("."), checked.message);
+  });
 }
 
 function readBlock(block: MessageBlock, path: JsonPath, bodyText: string): Block {
@@ -96,16 +108,18 @@ function readBlock(block: MessageBlock, path: JsonPath, bodyText: string): Block
       return { type: "image", source: readSource(block, where), detail: null, cache };
     case "document": {
       const kind = block.source?.type;
-      if (kind !== "base64" && kind !== "url" && kind !== "file") return opaque(block, path, bodyText);
+      // Plain text, content of blocks, a context: no other wire has these, nor citations of a document.
+      const isPlain = (kind === "base64" || kind === "url" || kind === "file") && !block.context && !cites(block);
+      if (!isPlain) return opaque(block, path, bodyText);
       return { type: "file", source: readSource(block, where), name: block.title ?? null, cache };
     }
     case "thinking":
-      return { type: "reasoning", kind: "raw", text: block.thinking ?? "", signature: block.signature ?? null, data: null };
+      return { type: "reasoning", kind: "raw", text: block.thinking ?? "", signature: filled(block.signature), data: null };
     case "redacted_thinking":
-      return { type: "reasoning", kind: "redacted", text: "", signature: null, data: block.data ?? null };
+      return { type: "reasoning", kind: "redacted", text: "", signature: null, data: demand(block.data, `${where}.data`) };
     case "tool_use": {
       const argumentsText = sliceAt(bodyText, [...path, "input"]);
-      if (argumentsText === null) throw new WrongField(`${where}.input`, "is required");
+      if (argumentsText?.startsWith("{") !== true) throw new WrongField(`${where}.input`, "must be an object");
       return { type: "tool-call", id: demand(block.id, `${where}.id`), name: demand(block.name, `${where}.name`), argumentsText, cache };
     }
     case "tool_result": {
@@ -128,19 +142,22 @@ function opaque(block: MessageBlock, path: JsonPath, bodyText: string): Block {
   return { type: "opaque", protocol: "anthropic-messages", kind: block.type, json: sliceAt(bodyText, path) ?? JSON.stringify(block) };
 }
 
+/** The wire shows reasoning that was never signed with an empty signature; replayed, it is unsigned still. */
+function filled(text: string | null | undefined): string | null {
+  return text === undefined || text === "" ? null : text;
+}
+
+function cites(block: MessageBlock): boolean {
+  return isObject(block.citations) && block.citations["enabled"] === true;
+}
+
 /** A tool result's own content: nothing, a string, or blocks. */
 function readResultContent(block: MessageBlock, path: JsonPath, bodyText: string): Block[] {
   const content = block["content"];
   if (content === null || content === undefined) return [];
-  if (typeof content === "string") return content === "" ? [] : [{ type: "text", text: content, cache: null }];
-  const where = `${path.join(".")}.content`;
-  if (!Array.isArray(content)) throw new WrongField(where, "must be a string or an array of blocks");
-  return content.map((inner: unknown, index) => {
-    const checked = checkWith(messagesRequestSchema.shape.messages.element.shape.content, [inner]);
-    if (!checked.ok || typeof checked.value === "string" || checked.value[0] === undefined)
-      throw new WrongField(`${where}.${index}`, "is not a content block");
-    return readBlock(checked.value[0], [...path, "content", index], bodyText);
-  });
+  const checked = checkWith(messageContentSchema, content);
+  if (!checked.ok) throw new WrongField(`${path.join(".")}.content`, "must be a string or an array of blocks");
+  return readContent(checked.value, [...path, "content"], bodyText);
 }
 
 function readSource(block: MessageBlock, where: string): MediaSource {
@@ -174,7 +191,7 @@ function readTools(body: MessagesRequest, bodyText: string, rest: Record<string,
       continue;
     }
     tools.push({
-      name: tool.name,
+      name: demand(tool.name, `tools.${index}.name`),
       description: tool.description ?? null,
       schemaText: sliceAt(sources[index] ?? "", ["input_schema"]) ?? '{"type":"object","properties":{}}',
       strict: tool.strict ?? null,
