@@ -6,7 +6,7 @@ export interface EntryRow {
   usage: Record<string, string | number | null> | null;
 }
 
-const ENTRY_TEXT = ["account_id", "kind", "request_id", "external_id", "postings", "facts", "prev_hash", "hash"] as const;
+const ENTRY_TEXT = ["account_id", "kind", "request_id", "external_id", "postings", "prev_hash", "hash"] as const;
 const ENTRY_INTEGER = ["seq", "amount_micro_rub", "balance_after_micro_rub", "held_after_micro_rub", "at"] as const;
 const USAGE_TEXT = [
   "account_id",
@@ -25,7 +25,6 @@ const USAGE_TEXT = [
   "finish_reason",
   "evidence",
   "day",
-  "record",
 ] as const;
 const USAGE_INTEGER = [
   "seq",

@@ -32,6 +32,8 @@ export const LIMITS = {
   // --- time
   upstreamHeadersMilliseconds: 120_000,
   upstreamIdleMilliseconds: 120_000,
+  /** Chunks that come faster than this are written together. */
+  writeGatherMilliseconds: 1,
   /** A client that takes nothing for this long counts as gone. */
   clientStallMilliseconds: 60_000,
   /** After an error in the stream, its last bytes may still come for this long. */
@@ -53,7 +55,8 @@ export const LIMITS = {
   queueRetrySeconds: 5,
   reconcileRowsPerPass: 10_000,
   outboxRowsPerBatch: 100,
-  outboxBytesPerBatch: 200 * 1024,
+  /** A queue message carries 128,000 bytes; one entry above this goes alone. */
+  outboxBytesPerMessage: 100_000,
   outboxRetryMillisecondsMax: 60_000,
   lifecycleFramesPerRequest: 64,
   requestRetentionMilliseconds: 7 * 24 * 3_600_000,

@@ -102,7 +102,12 @@ async function admin(path: string, body?: unknown): Promise<unknown> {
 }
 
 const seen = new Set<string>();
-const MODELS = ["openai/gpt-5-mini@chunks=40,delay=12", "anthropic/claude-haiku-4-5@chunks=40,delay=12", "openai/gpt-5-mini@ttft=400", "openai/gpt-5-mini"];
+const MODELS = [
+  "openai/gpt-5-mini@chunks=40,delay=12",
+  "anthropic/claude-haiku-4-5@chunks=40,delay=12",
+  "openai/gpt-5-mini@ttft=400",
+  "openai/gpt-5-mini",
+];
 
 /** One request whose end nobody waits for; its id is noted when the answer began. */
 function fire(key: string): void {
@@ -121,20 +126,41 @@ function fire(key: string): void {
     .catch(() => undefined);
 }
 
-const entrySchema = z.object({ seq: z.number(), kind: z.string(), request_id: z.string().nullable(), amount_micro_rub: z.number(), held_after_micro_rub: z.number() });
+const entrySchema = z.object({
+  seq: z.number(),
+  kind: z.string(),
+  request_id: z.string().nullable(),
+  amount_micro_rub: z.number(),
+  held_after_micro_rub: z.number(),
+});
 type LedgerEntry = z.infer<typeof entrySchema>;
 
 async function ledgerOf(id: string): Promise<LedgerEntry[]> {
   const all: LedgerEntry[] = [];
   for (;;) {
-    const { entries } = z.object({ entries: z.array(entrySchema) }).parse(await admin(`/accounts/${id}/ledger?after_seq=${all.at(-1)?.seq ?? 0}&limit=500`));
+    const { entries } = z
+      .object({ entries: z.array(entrySchema) })
+      .parse(await admin(`/accounts/${id}/ledger?after_seq=${all.at(-1)?.seq ?? 0}&limit=500`));
     all.push(...entries);
     if (entries.length < 500) return all;
   }
 }
 
 const reconciledSchema = z.object({
-  accounts: z.array(z.looseObject({ ledger: z.looseObject({ seq: z.number(), sum: z.string(), hash: z.string(), held_micro_rub: z.number(), open_holds: z.number(), incidents: z.number() }), d1: z.looseObject({ seq: z.number(), count: z.number(), sum: z.string(), hash: z.string() }), gaps: z.array(z.unknown()) })),
+  accounts: z.array(
+    z.looseObject({
+      ledger: z.looseObject({
+        seq: z.number(),
+        sum: z.string(),
+        hash: z.string(),
+        held_micro_rub: z.number(),
+        open_holds: z.number(),
+        incidents: z.number(),
+      }),
+      d1: z.looseObject({ seq: z.number(), count: z.number(), sum: z.string(), hash: z.string() }),
+      gaps: z.array(z.unknown()),
+    }),
+  ),
 });
 
 /** Waits until nothing is open and D1 has everything. Gives what is then still wrong. */
@@ -168,7 +194,8 @@ for (let round = 1; round <= kills; round++) {
   await sleep(60 + random(900));
   await kill();
   await start();
-  if (round % 5 === 0 || round === kills) console.log(`chaos: killed ${round} of ${kills} times, ${fired} requests sent, ${seen.size} answers begun`);
+  if (round % 5 === 0 || round === kills)
+    console.log(`chaos: killed ${round} of ${kills} times, ${fired} requests sent, ${seen.size} answers begun`);
 }
 const wrong = await comeToRest(id);
 const entries = await ledgerOf(id);
@@ -177,7 +204,8 @@ const once = new Set(ends.map((entry) => entry.request_id));
 if (once.size !== ends.length) wrong.push(`${ends.length - once.size} requests ended twice in the ledger`);
 const lost = [...seen].filter((requestId) => !once.has(requestId));
 if (lost.length > 0) wrong.push(`${lost.length} begun answers have no entry: ${lost.slice(0, 3).join(", ")}`);
-if (existsSync(join(stateDir, "secrets.json")) && readFileSync(join(stateDir, "secrets.json")).length === 0) wrong.push("the secrets are gone");
+if (existsSync(join(stateDir, "secrets.json")) && readFileSync(join(stateDir, "secrets.json")).length === 0)
+  wrong.push("the secrets are gone");
 const charged = ends.filter((entry) => entry.amount_micro_rub < 0).length;
 console.log(`chaos: ${ends.length} requests ended (${charged} charged, ${ends.length - charged} released), ${entries.length} entries`);
 console.log(wrong.length === 0 ? "chaos: every hold ended, ledger = D1, nothing twice, nothing lost" : `chaos: WRONG: ${wrong.join("; ")}`);

@@ -18,7 +18,6 @@ CREATE TABLE entry (
   balance_after_micro_rub INTEGER NOT NULL,
   held_after_micro_rub INTEGER NOT NULL,
   at INTEGER NOT NULL,
-  facts TEXT,
   prev_hash TEXT NOT NULL,
   hash TEXT NOT NULL,
   PRIMARY KEY (account_id, seq)
@@ -76,7 +75,6 @@ CREATE TABLE usage (
   evidence TEXT NOT NULL,
   at INTEGER NOT NULL,
   day TEXT NOT NULL,
-  record TEXT NOT NULL,
   PRIMARY KEY (account_id, seq)
 ) STRICT, WITHOUT ROWID;
 

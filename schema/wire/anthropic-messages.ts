@@ -25,7 +25,7 @@ export const messageBlockSchema = z.looseObject({
   source: source.nullish(),
   title: z.string().nullish(),
   context: z.string().nullish(),
-  citations: z.unknown(),
+  citations: z.unknown().optional(),
   id: z.string().nullish(),
   name: z.string().nullish(),
   tool_use_id: z.string().nullish(),

@@ -82,6 +82,7 @@ function stage(options: Partial<Pick<PumpInput, "drainWithoutClient">> = {}): St
       controller?.error(new Error("aborted"));
     },
     now: () => now,
+    pause: async () => undefined,
     everySecond: (given) => {
       tick = given;
       return () => (tick = () => undefined);

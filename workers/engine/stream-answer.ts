@@ -35,6 +35,7 @@ export async function streamAnswer(input: AnswerInput, ports: OwnerPorts): Promi
     heartbeat: HEARTBEAT,
     abort: () => run.controller.abort(),
     now: ports.runtime.now,
+    pause: (milliseconds) => new Promise((resolve) => ports.runtime.after(milliseconds, resolve)),
     everySecond: ports.everySecond,
     onProgress: () => saveProgress(live, ports),
     settle: async (end) => {

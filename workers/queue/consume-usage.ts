@@ -1,69 +1,62 @@
 /**
  * The consumer of `usage`: entries of all accounts into D1. At-least-once delivery becomes exactly-once rows by the key (account, seq);
- * a message is acknowledged only after the transaction that holds it, and a bad one is parked without stopping the others.
+ * a message is acknowledged only after the transaction that holds its entries, and a bad entry is parked without stopping the others.
  */
 import { parkMessages } from "../../db/dead-letters.ts";
 import { contiguousSeq, insertEntries } from "../../db/entries.ts";
-import { parseWith } from "../../schema/json.ts";
+import { checkWith, parseJson } from "../../schema/json.ts";
 import { LIMITS } from "../../schema/limits.ts";
 import { usageMessageSchema, type UsageMessage } from "../../schema/message.ts";
 import { entryRow } from "./entry-row.ts";
 
 interface Sorted {
-  good: { message: Message; value: UsageMessage }[];
-  bad: { message: Message; reason: string }[];
+  /** Entries that can be applied. */
+  good: UsageMessage[];
+  /** Entries, or whole messages, that nobody can read. */
+  bad: { id: string; body: string; reason: string; at: number }[];
 }
 
 export async function consumeUsage(batch: MessageBatch, env: Env): Promise<void> {
-  const { good, bad } = sortMessages(batch);
-  await parkBad(batch.queue, bad, env);
-  if (good.length === 0) return;
+  const sorted: Sorted = { good: [], bad: [] };
+  for (const message of batch.messages) sortMessage(message, sorted);
   try {
-    await insertEntries(
+    await parkMessages(
       env.DB,
-      good.map(({ value }) => entryRow(value)),
+      sorted.bad.map(({ id, body, reason, at }) => ({ id, queue: batch.queue, body, reason, parked_at: at })),
     );
+    if (sorted.good.length > 0) await insertEntries(env.DB, sorted.good.map(entryRow));
   } catch (error) {
     console.error("D1 took no batch; it comes again", error);
-    for (const { message } of good) message.retry({ delaySeconds: LIMITS.queueRetrySeconds });
+    for (const message of batch.messages) message.retry({ delaySeconds: LIMITS.queueRetrySeconds });
     return;
   }
-  for (const { message } of good) message.ack();
-  await confirm(new Set(good.map(({ value }) => value.account_id)), env);
+  for (const message of batch.messages) message.ack();
+  await confirm(new Set(sorted.good.map((entry) => entry.account_id)), env);
 }
 
-function sortMessages(batch: MessageBatch): Sorted {
-  const sorted: Sorted = { good: [], bad: [] };
-  for (const message of batch.messages) {
-    const parsed = parseWith(usageMessageSchema, bodyText(message.body));
-    if (parsed.ok) sorted.good.push({ message, value: parsed.value });
-    else sorted.bad.push({ message, reason: `${parsed.message} at ${parsed.path ?? "the root"}` });
+/** One message is a list of entries, or a single one; each entry is judged for itself. */
+function sortMessage(message: Message, sorted: Sorted): void {
+  const text = bodyText(message.body);
+  const at = message.timestamp.getTime();
+  const parsed = parseJson(text);
+  if (!parsed.ok) return void sorted.bad.push({ id: message.id, body: text, reason: parsed.message, at });
+  const entries: unknown[] = Array.isArray(parsed.value) ? parsed.value : [parsed.value];
+  for (const [index, entry] of entries.entries()) {
+    const checked = checkWith(usageMessageSchema, entry);
+    if (checked.ok) sorted.good.push(checked.value);
+    else
+      sorted.bad.push({
+        id: `${message.id}-${index}`,
+        body: JSON.stringify(entry),
+        reason: `${checked.message} at ${checked.path ?? "the root"}`,
+        at,
+      });
   }
-  return sorted;
 }
 
 /** The body as text, however it was sent. */
 export function bodyText(body: unknown): string {
   return typeof body === "string" ? body : (JSON.stringify(body) ?? "null");
-}
-
-async function parkBad(queue: string, bad: Sorted["bad"], env: Env): Promise<void> {
-  try {
-    await parkMessages(
-      env.DB,
-      bad.map(({ message, reason }) => ({
-        id: message.id,
-        queue,
-        body: bodyText(message.body),
-        reason,
-        parked_at: message.timestamp.getTime(),
-      })),
-    );
-    for (const { message } of bad) message.ack();
-  } catch (error) {
-    console.error("bad messages could not be parked; they come again", error);
-    for (const { message } of bad) message.retry({ delaySeconds: LIMITS.queueRetrySeconds });
-  }
 }
 
 /** Tells each account how far D1 has it without a gap. A lost confirmation is only a later one. */

@@ -19,7 +19,6 @@ export function entryRow(message: UsageMessage): EntryRow {
       balance_after_micro_rub: message.balance_after_micro_rub,
       held_after_micro_rub: message.held_after_micro_rub,
       at: message.at,
-      facts: message.facts === null ? null : JSON.stringify(message.facts),
       prev_hash: message.prev_hash,
       hash: message.hash,
     },
@@ -62,6 +61,5 @@ function usageRow(message: UsageMessage, record: RequestRecord): Record<string, 
     evidence: record.evidence,
     at: message.at,
     day: new Date(message.at).toISOString().slice(0, 10),
-    record: JSON.stringify(record),
   };
 }

@@ -28,6 +28,7 @@ export interface PumpInput {
   /** Ends the upstream call. */
   abort: () => void;
   now: () => number;
+  pause: (milliseconds: number) => Promise<void>;
   /** Calls `tick` about once a second until the returned function is called. */
   everySecond: (tick: () => void) => () => void;
   /** Something was produced since the last second. */
@@ -71,7 +72,7 @@ class StreamPump {
     this.#startedAt = input.now();
     this.#lastByteAt = this.#startedAt;
     this.#lastWriteAt = this.#startedAt;
-    this.#writer = new CoalescingWriter(input.sink, () => this.#clientLeft());
+    this.#writer = new CoalescingWriter(input.sink, input, () => this.#clientLeft());
     this.first = new Promise((resolve) => (this.#resolveFirst = resolve));
   }
 
