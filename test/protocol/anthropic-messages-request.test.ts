@@ -168,7 +168,11 @@ describe("parsing a caller's Messages request", () => {
     ["text of a wrong type", block({ type: "text", text: 5 }), "messages.0.content.0.text"],
     ["a text block without text", block({ type: "text" }), "messages.0.content.0.text"],
     ["an image without source", block({ type: "image" }), "messages.0.content.0.source"],
-    ["base64 without data", block({ type: "image", source: { type: "base64", media_type: "image/png" } }), "messages.0.content.0.source.data"],
+    [
+      "base64 without data",
+      block({ type: "image", source: { type: "base64", media_type: "image/png" } }),
+      "messages.0.content.0.source.data",
+    ],
     ["a call without name", block({ type: "tool_use", id: "t", input: {} }), "messages.0.content.0.name"],
     ["a call without input", block({ type: "tool_use", id: "t", name: "f" }), "messages.0.content.0.input"],
     ["a call whose input is text", block({ type: "tool_use", id: "t", name: "f", input: "{}" }), "messages.0.content.0.input"],
