@@ -91,7 +91,15 @@ export function renderUsage(usage: Usage, costMicroRub: number | null): Record<s
     input_tokens: usage.input_tokens,
     cache_creation_input_tokens: isWriteKnown ? (written5m ?? 0) + (written1h ?? 0) : null,
     cache_read_input_tokens: usage.cache_read_tokens,
-    ...(isWriteKnown ? { cache_creation: { ephemeral_5m_input_tokens: written5m ?? 0, ephemeral_1h_input_tokens: written1h ?? 0 } } : {}),
+    // Without the hour's class the total says it all; a class nobody reported gets no number.
+    ...(written1h === null
+      ? {}
+      : {
+          cache_creation: {
+            ...(written5m === null ? {} : { ephemeral_5m_input_tokens: written5m }),
+            ephemeral_1h_input_tokens: written1h,
+          },
+        }),
     output_tokens: usage.output_tokens,
     ...(usage.reasoning_tokens === null ? {} : { output_tokens_details: { thinking_tokens: usage.reasoning_tokens } }),
     ...(costMicroRub === null ? {} : { cost_micro_rub: costMicroRub }),
