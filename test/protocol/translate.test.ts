@@ -94,6 +94,23 @@ describe("a Chat request for an Anthropic provider", () => {
     expect(losses).toEqual([]);
   });
 
+  test("puts a result before whatever was said between the call and it", () => {
+    const { body: sent } = chat({
+      messages: [
+        user,
+        { role: "assistant", content: null, tool_calls: [call("c1", "{}")] },
+        { role: "developer", content: "note" },
+        { role: "tool", tool_call_id: "c1", content: "ok" },
+      ],
+      tools: [tool],
+    });
+    expect(sent["messages"]).toMatchObject([
+      { role: "user" },
+      { role: "assistant" },
+      { role: "user", content: [{ type: "tool_result", tool_use_id: "c1" }, { type: "text" }] },
+    ]);
+  });
+
   test("spells ids that the wire refuses without making two of them one", () => {
     const ids = ["a.b", "a_2e_b", "a:b", "имя", "_2e_"];
     const { text } = chat({ messages: [user, { role: "assistant", tool_calls: ids.map((id) => call(id, "{}")) }] });
