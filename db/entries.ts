@@ -2,15 +2,12 @@
 
 import { type EntryRow, INSERT_CONFLICTS, INSERT_ENTRIES, INSERT_USAGE } from "./entry-rows.ts";
 
-/** Writes a batch in one transaction: all of it or nothing. */
+/** Writes a batch in one transaction: all of it or nothing. Only where a row was there already is it looked whether the two agree. */
 export async function insertEntries(database: D1Database, rows: readonly EntryRow[]): Promise<void> {
   const entries = JSON.stringify(rows.map((row) => row.entry));
   const usage = JSON.stringify(rows.flatMap((row) => (row.usage === null ? [] : [row.usage])));
-  await database.batch([
-    database.prepare(INSERT_ENTRIES).bind(entries),
-    database.prepare(INSERT_CONFLICTS).bind(entries),
-    database.prepare(INSERT_USAGE).bind(usage),
-  ]);
+  const [inserted] = await database.batch([database.prepare(INSERT_ENTRIES).bind(entries), database.prepare(INSERT_USAGE).bind(usage)]);
+  if ((inserted?.meta.changes ?? 0) < rows.length) await database.prepare(INSERT_CONFLICTS).bind(entries).run();
 }
 
 /** What D1 holds of one account's ledger. `sum` as exact text; `hash` is that of the highest entry. */

@@ -49,6 +49,9 @@ export const LIMITS = {
   metricsCacheMilliseconds: 5_000,
   idempotencyRetentionMilliseconds: 24 * 3_600_000,
   // --- retries
+  /** From this many requests under way on, writes wait for each other for so long. */
+  groupCommitRequests: 4,
+  groupCommitMilliseconds: 1,
   watchdogMilliseconds: 30_000,
   outboxFlushMilliseconds: 250,
   outboxResendMilliseconds: 60_000,

@@ -24,6 +24,7 @@ import type { StoredRequest } from "../../schema/request.ts";
 import type { AccountRpc, ChainVerdict, KeyCreated, ServeResult } from "../../schema/rpc.ts";
 import { AlarmClock } from "./alarm-clock.ts";
 import { expireHolds, wakeLanes } from "./expire-holds.ts";
+import { GroupCommit, inTurns } from "./group-commit.ts";
 import { Lane } from "./lane.ts";
 import { laneName } from "./lane-name.ts";
 import { type Ledger, openLedger } from "./ledger-store.ts";
@@ -53,11 +54,7 @@ export class AccountDO extends DurableObject<Env> implements AccountRpc {
     this.#lane = new Lane({
       name: laneName(0),
       context,
-      ledger: {
-        admit: async (command) => this.#ledger.admit(command),
-        settle: (command) => this.settle(command),
-        release: (command) => this.release(command),
-      },
+      ledger: inTurns(new GroupCommit(() => this.#lane.running), this),
       ledgerIsLocal: true,
       openHolds: async () => this.#ledger.openHolds(),
     });

@@ -15,6 +15,7 @@ import { ownRequest } from "../engine/own-request.ts";
 import type { LedgerPort, OwnerPorts } from "../engine/ports.ts";
 import { recoverRequest } from "../engine/recover-request.ts";
 import { PROTOCOLS } from "../protocol/index.ts";
+import { Deadlines } from "./deadlines.ts";
 import { RequestRows } from "./request-rows.ts";
 
 export interface LaneWiring {
@@ -33,6 +34,8 @@ export class Lane {
   readonly #wiring: LaneWiring;
   readonly #ports: OwnerPorts;
   readonly #running = new Set<string>();
+  readonly #opened = new Set<string>();
+  readonly #deadlines = new Deadlines();
   readonly #watchers = new Map<string, Set<Watcher>>();
 
   constructor(wiring: LaneWiring) {
@@ -47,12 +50,21 @@ export class Lane {
   }
 
   async serve(envelope: ServeEnvelope): Promise<ServeResult> {
+    // Counted from here on, so that a crowd at the door is seen before it is let in.
+    this.#running.add(envelope.request_id);
     try {
       return await ownRequest(envelope, this.#ports);
     } catch (error) {
       console.error("request failed inside its owner", envelope.request_id, error);
+      // Whatever went wrong, its hold must end: it is an orphan now, like one of a life before.
+      this.#opened.delete(envelope.request_id);
+      this.#running.delete(envelope.request_id);
+      this.#wiring.context.waitUntil(this.recover().catch((failed: unknown) => console.error("an orphan waits for the alarm", failed)));
       const failure = gatewayError("internal_error", "The gateway failed. The request is settled by what is known of it.");
       return errorAnswer(PROTOCOLS[envelope.protocol], failure, envelope.request_id);
+    } finally {
+      // Refused or replayed: it never opened a row, so nobody will see it end.
+      if (!this.#opened.has(envelope.request_id)) this.#running.delete(envelope.request_id);
     }
   }
 
@@ -107,6 +119,7 @@ export class Lane {
     if (frame.event !== "settled" && frame.event !== "released") return;
     this.#watchers.delete(requestId);
     this.#running.delete(requestId);
+    this.#opened.delete(requestId);
   }
 
   #wire(): OwnerPorts {
@@ -116,10 +129,9 @@ export class Lane {
       ledger,
       ledgerIsLocal,
       requests: {
-        // A refused or replayed request never opens a row, so it never counts as running.
         open: (id, facts, frames) => {
           this.rows.open(id, facts, frames);
-          this.#running.add(id);
+          this.#opened.add(id);
         },
         save: (id, change) => this.rows.save(id, change),
         keepAnswer: (id, answer) => this.rows.keepAnswer(id, answer),
@@ -128,10 +140,8 @@ export class Lane {
       runtime: {
         fetch: (url, init) => fetch(url, init),
         now: () => Date.now(),
-        after: (milliseconds, action) => {
-          const timer = setTimeout(action, milliseconds);
-          return () => clearTimeout(timer);
-        },
+        after: (milliseconds, action) =>
+          milliseconds < COARSE_MILLISECONDS ? exactTimer(milliseconds, action) : this.#deadlines.add(milliseconds, action),
       },
       everySecond: (tick) => {
         const timer = setInterval(tick, LIMITS.progressWriteMilliseconds);
@@ -143,6 +153,14 @@ export class Lane {
       untilDone,
     };
   }
+}
+
+/** Timers at least this long may ring up to a second late, and share one interval. */
+const COARSE_MILLISECONDS = 10_000;
+
+function exactTimer(milliseconds: number, action: () => void): () => void {
+  const timer = setTimeout(action, milliseconds);
+  return () => clearTimeout(timer);
 }
 
 /** Repeats with growing pauses. Ends only by success: the object's alarm takes over should the object itself die. */

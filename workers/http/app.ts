@@ -17,7 +17,7 @@ import { errorResponse } from "./respond.ts";
 
 /** Routes that hold no money: the key must be active in its account's object. */
 const callerRequired = createMiddleware<AppEnv>(async (context, next) => {
-  const known = authenticate(context.req.raw.headers, new URL(context.req.url), context.env);
+  const known = authenticate(context.req.raw.headers, context.req.url, context.env);
   if (!known.ok) return errorResponse(known.error, context.get("requestId"));
   const { accountId, keyHash } = known.value;
   const keyId = await context.env.ACCOUNT.get(context.env.ACCOUNT.idFromName(accountId)).keyIdOfHash(keyHash);

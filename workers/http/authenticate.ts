@@ -9,10 +9,10 @@ import { LIMITS } from "../../schema/limits.ts";
 import type { KnownCaller } from "../engine/serve-completion.ts";
 
 /** The key of a request, wherever its SDK puts it; null when there is none. */
-export function credentialOf(headers: Headers, url: URL): string | null {
+export function credentialOf(headers: Headers, url: string): string | null {
   const authorization = headers.get("authorization");
   if (authorization !== null && /^bearer /i.test(authorization)) return authorization.slice(7).trim();
-  return headers.get("x-api-key") ?? headers.get("x-goog-api-key") ?? url.searchParams.get("key");
+  return headers.get("x-api-key") ?? headers.get("x-goog-api-key") ?? (url.includes("?") ? new URL(url).searchParams.get("key") : null);
 }
 
 export function hashText(text: string): string {
@@ -30,7 +30,7 @@ export function isSameSecret(given: string, expected: string): boolean {
 const verified = new Map<string, KnownCaller>();
 
 /** The caller, or `invalid_api_key`. Touches no storage. */
-export function authenticate(headers: Headers, url: URL, env: Env): Outcome<KnownCaller> {
+export function authenticate(headers: Headers, url: string, env: Env): Outcome<KnownCaller> {
   const key = credentialOf(headers, url);
   if (key === null || key === "") {
     return failed(

@@ -33,8 +33,7 @@ async function complete(context: Context<AppEnv>, protocol: ProtocolId): Promise
   const receivedAt = Date.now();
   const requestId = context.get("requestId");
   const { env } = context;
-  const url = new URL(context.req.url);
-  const known = authenticate(context.req.raw.headers, url, env);
+  const known = authenticate(context.req.raw.headers, context.req.url, env);
   if (!known.ok) return errorAnswer(PROTOCOLS[protocol], known.error, requestId);
   const body = await readBody(context.req.raw);
   if (!body.ok) return errorAnswer(PROTOCOLS[protocol], body.error, requestId);
@@ -43,7 +42,7 @@ async function complete(context: Context<AppEnv>, protocol: ProtocolId): Promise
     {
       authenticate: () => known,
       plan: (request, hint) => planFor(context, request, hint),
-      own: (envelope: Omit<ServeEnvelope, "request_id">) => ownByObject(envelope, env),
+      own: (envelope: Omit<ServeEnvelope, "request_id">) => ownByObject(envelope, requestId, env),
       hash: hashText,
       evidence: evidenceOf(env),
       requestId,
@@ -115,7 +114,7 @@ function notPriced(slug: string, priced: readonly string[]): GatewayError {
 async function countTokens(context: Context<AppEnv>): Promise<Response> {
   const protocol = PROTOCOLS["anthropic-messages"];
   const requestId = context.get("requestId");
-  const known = authenticate(context.req.raw.headers, new URL(context.req.url), context.env);
+  const known = authenticate(context.req.raw.headers, context.req.url, context.env);
   if (!known.ok) return errorAnswer(protocol, known.error, requestId);
   const body = await readBody(context.req.raw);
   if (!body.ok) return errorAnswer(protocol, body.error, requestId);

@@ -22,18 +22,30 @@ export function laneOfRequestId(id: string): number | null {
   return match?.[1] === undefined ? null : Number.parseInt(match[1], 36);
 }
 
+/** Object ids by account: naming one costs a hash. Bounded; the oldest goes first. */
+const accountObjectIds = new Map<string, DurableObjectId>();
+
+function accountObjectId(accountId: string, env: Env): DurableObjectId {
+  const known = accountObjectIds.get(accountId);
+  if (known !== undefined) return known;
+  const id = env.ACCOUNT.idFromName(accountId);
+  if (accountObjectIds.size >= LIMITS.verifiedKeysCached) accountObjectIds.delete(accountObjectIds.keys().next().value ?? "");
+  accountObjectIds.set(accountId, id);
+  return id;
+}
+
 type LaneCalls = Pick<LaneRpc, "serve" | "request" | "events">;
 
 /** The object of one lane of an account. */
 export function laneStub(accountId: string, lane: number, env: Env): LaneCalls {
-  return lane === 0 ? env.ACCOUNT.get(env.ACCOUNT.idFromName(accountId)) : env.REQUEST.get(env.REQUEST.idFromName(`${accountId}:${lane}`));
+  return lane === 0 ? env.ACCOUNT.get(accountObjectId(accountId, env)) : env.REQUEST.get(env.REQUEST.idFromName(`${accountId}:${lane}`));
 }
 
-/** Starts at lane 0; a full lane names the next. A lane that fails is not asked again: what it took on, it settles by itself. */
-export async function ownByObject(envelope: Omit<ServeEnvelope, "request_id">, env: Env): Promise<Response> {
+/** Starts at lane 0, under `firstId`; a full lane names the next. A lane that fails is not asked again: what it took on, it settles by itself. */
+export async function ownByObject(envelope: Omit<ServeEnvelope, "request_id">, firstId: string, env: Env): Promise<Response> {
   const protocol = PROTOCOLS[envelope.protocol];
   let lane = 0;
-  let requestId = newRequestId(lane);
+  let requestId = firstId;
   for (let hop = 0; hop <= LIMITS.laneHops; hop++) {
     let result: ServeResult;
     try {

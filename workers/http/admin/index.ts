@@ -11,7 +11,7 @@ import { registerDocuments } from "./documents.ts";
 import { registerReliability, type ReliabilityPorts } from "./reliability.ts";
 
 const adminRequired = createMiddleware<AppEnv>(async (context, next) => {
-  const url = new URL(context.req.url);
+  const { url } = context.req;
   const credential = credentialOf(context.req.raw.headers, url);
   if (credential !== null && isSameSecret(credential, context.env.PLYRUM_ADMIN_KEY)) {
     await next();
