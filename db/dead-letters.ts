@@ -9,11 +9,11 @@ export interface DeadLetter {
   replayed_at: number | null;
 }
 
-/** Parks messages. A message parked twice stays once. */
+/** Parks messages. One that is parked again, since its replay failed too, is the same letter and waits again. */
 export async function parkMessages(database: D1Database, letters: readonly Omit<DeadLetter, "replayed_at">[]): Promise<void> {
   if (letters.length === 0) return;
   const insert = database.prepare(
-    "INSERT INTO dead_letter (id, queue, body, reason, parked_at) VALUES (?1, ?2, ?3, ?4, CAST(?5 AS INTEGER)) ON CONFLICT DO NOTHING",
+    "INSERT INTO dead_letter (id, queue, body, reason, parked_at) VALUES (?1, ?2, ?3, ?4, CAST(?5 AS INTEGER)) ON CONFLICT (id) DO UPDATE SET reason = excluded.reason, parked_at = excluded.parked_at, replayed_at = NULL",
   );
   await database.batch(letters.map((letter) => insert.bind(letter.id, letter.queue, letter.body, letter.reason, String(letter.parked_at))));
 }

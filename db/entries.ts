@@ -1,13 +1,32 @@
 /** Entries and usage rows in D1. Inserts are idempotent: a message that comes twice changes nothing, one that contradicts is kept as evidence. */
 
+import { LIMITS } from "../schema/limits.ts";
 import { type EntryRow, INSERT_CONFLICTS, INSERT_ENTRIES, INSERT_USAGE } from "./entry-rows.ts";
+import { rebuildRollups } from "./rollups.ts";
 
-/** Writes a batch in one transaction: all of it or nothing. Only where a row was there already is it looked whether the two agree. */
+/** Writes rows, each run of `LIMITS.d1RowsPerStatement` in one transaction. Only where a row was there already is it looked whether the two agree. */
 export async function insertEntries(database: D1Database, rows: readonly EntryRow[]): Promise<void> {
+  for (let from = 0; from < rows.length; from += LIMITS.d1RowsPerStatement) {
+    const run = rows.slice(from, from + LIMITS.d1RowsPerStatement);
+    const entries = JSON.stringify(run.map((row) => row.entry));
+    const [inserted] = await database.batch(inserts(database, run, entries));
+    if ((inserted?.meta.changes ?? 0) < run.length) await database.prepare(INSERT_CONFLICTS).bind(entries).run();
+  }
+}
+
+/**
+ * Puts rows back that D1 had and lost: they were counted once already, so the rollups of their days are made from the rows again, in the
+ * same transaction. At most `LIMITS.d1RowsPerStatement` rows of one account.
+ */
+export async function restoreEntries(database: D1Database, accountId: string, rows: readonly EntryRow[]): Promise<void> {
+  const days = [...new Set(rows.flatMap((row) => (row.usage === null ? [] : [String(row.usage["day"])])))];
   const entries = JSON.stringify(rows.map((row) => row.entry));
+  await database.batch([...inserts(database, rows, entries), ...rebuildRollups(database, accountId, days)]);
+}
+
+function inserts(database: D1Database, rows: readonly EntryRow[], entries: string): D1PreparedStatement[] {
   const usage = JSON.stringify(rows.flatMap((row) => (row.usage === null ? [] : [row.usage])));
-  const [inserted] = await database.batch([database.prepare(INSERT_ENTRIES).bind(entries), database.prepare(INSERT_USAGE).bind(usage)]);
-  if ((inserted?.meta.changes ?? 0) < rows.length) await database.prepare(INSERT_CONFLICTS).bind(entries).run();
+  return [database.prepare(INSERT_ENTRIES).bind(entries), database.prepare(INSERT_USAGE).bind(usage)];
 }
 
 /** What D1 holds of one account's ledger. `sum` as exact text; `hash` is that of the highest entry. */

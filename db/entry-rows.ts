@@ -1,6 +1,6 @@
 /** The rows of `entry` and `usage` as JSON that SQL reads, and the statements that insert them. Idempotent: a row that comes twice changes nothing. */
 
-/** One row of `entry` and, for a finished request, one of `usage`, as JSON that SQL reads; integers are decimal text. */
+/** One row of `entry` and, for a finished request, one of `usage` (with `entry_hash` beside its columns), as JSON that SQL reads; integers are decimal text. */
 export interface EntryRow {
   entry: Record<string, string | number | null>;
   usage: Record<string, string | number | null> | null;
@@ -52,18 +52,32 @@ const USAGE_INTEGER = [
 ] as const;
 
 /** `INSERT … SELECT` of a JSON array of objects: one bound parameter for any number of rows, integers exact through CAST. */
-function insertFromJson(table: string, text: readonly string[], integers: readonly string[], reals: readonly string[]): string {
+function insertFromJson(
+  table: string,
+  text: readonly string[],
+  integers: readonly string[],
+  reals: readonly string[],
+  only = "true",
+): string {
   const columns = [...text, ...integers, ...reals];
   const values = [
     ...text.map((column) => `value ->> '${column}'`),
     ...integers.map((column) => `CAST(value ->> '${column}' AS INTEGER)`),
     ...reals.map((column) => `CAST(value ->> '${column}' AS REAL)`),
   ];
-  return `INSERT INTO ${table} (${columns.join(", ")}) SELECT ${values.join(", ")} FROM json_each(?1) WHERE true ON CONFLICT DO NOTHING`;
+  return `INSERT INTO ${table} (${columns.join(", ")}) SELECT ${values.join(", ")} FROM json_each(?1) WHERE ${only} ON CONFLICT DO NOTHING`;
 }
 
 export const INSERT_ENTRIES = insertFromJson("entry", ENTRY_TEXT, ENTRY_INTEGER, []);
-export const INSERT_USAGE = insertFromJson("usage", USAGE_TEXT, USAGE_INTEGER, ["output_tokens_per_second"]);
+/** Only beside the entry it belongs to: the row of a message that contradicts the stored entry counts nowhere. */
+export const INSERT_USAGE = insertFromJson(
+  "usage",
+  USAGE_TEXT,
+  USAGE_INTEGER,
+  ["output_tokens_per_second"],
+  `EXISTS (SELECT 1 FROM entry e WHERE e.account_id = value ->> 'account_id' AND e.seq = CAST(value ->> 'seq' AS INTEGER)
+    AND e.hash = value ->> 'entry_hash')`,
+);
 export const INSERT_CONFLICTS = `INSERT INTO entry_conflict (account_id, seq, hash, known_hash)
   SELECT e.account_id, e.seq, value ->> 'hash', e.hash FROM json_each(?1)
   JOIN entry e ON e.account_id = value ->> 'account_id' AND e.seq = CAST(value ->> 'seq' AS INTEGER) AND e.hash <> value ->> 'hash'

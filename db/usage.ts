@@ -106,6 +106,20 @@ export async function usageRows(
   return result.results;
 }
 
+export interface RecordedRequest extends UsageRow {
+  /** Kind of the entry that ended it. */
+  kind: string;
+  output_tokens_per_second: number | null;
+}
+
+/** One finished request by its id; null when the account has none. Walks `usage_request`. */
+export async function usageOfRequest(database: D1Database, accountId: string, requestId: string): Promise<RecordedRequest | null> {
+  return database
+    .prepare(`SELECT ${ROW_COLUMNS}, kind, output_tokens_per_second FROM usage WHERE account_id = ?1 AND request_id = ?2`)
+    .bind(accountId, requestId)
+    .first<RecordedRequest>();
+}
+
 /** Sums over all accounts by model and provider, for the metrics page. */
 export async function usageByModel(
   database: D1Database,

@@ -28,3 +28,14 @@ export function globMatches(pattern: string, text: string): boolean {
   while (pattern[patternAt] === "*") patternAt += 1;
   return patternAt === pattern.length;
 }
+
+/** The key that stands for `text`: the text itself, else the longest glob that matches (of equals, the first in text order); null when none does. */
+export function longestMatch(keys: readonly string[], text: string): string | null {
+  let best: string | null = null;
+  for (const key of keys) {
+    if (key === text) return key;
+    if (!key.includes("*") || !globMatches(key, text)) continue;
+    if (best === null || key.length > best.length || (key.length === best.length && key < best)) best = key;
+  }
+  return best;
+}

@@ -48,7 +48,7 @@ export const createKeyBodySchema = z.strictObject({
 });
 
 /** RPC: a new key is stored by its hash; the key itself never reaches the object. Same `key_id` and facts again: no change. */
-export const createKeyCommandSchema = z.strictObject({
+export const createKeyCommandSchema = z.object({
   key_id: keyIdSchema,
   key_hash: z.string().min(16).max(128),
   name: z.string().max(128),

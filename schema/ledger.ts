@@ -1,7 +1,8 @@
 /**
  * Every shape that crosses into or out of an account's ledger over RPC: commands, results, entries. Amounts are decimal integers in
  * text on both sides (numbers lose digits in SQL and bigint cannot go through JSON); times are milliseconds of the object's clock.
- * A command states absolute facts, never deltas, so repeating it can change nothing.
+ * A command states absolute facts, never deltas, so repeating it can change nothing. A command drops fields it does not know (its
+ * sender may be of a newer version for a while); the facts of a charge inside it are strict, since money rests on them.
  */
 import { z } from "zod";
 import { keyIdSchema } from "./key.ts";
@@ -31,7 +32,7 @@ export type AccountName = z.infer<typeof accountNameSchema>;
 /** Account and signed micro-RUB; the postings of one entry sum to zero. */
 export const postingsSchema = z.array(z.tuple([accountNameSchema, integerText]));
 
-export const admitCommandSchema = z.strictObject({
+export const admitCommandSchema = z.object({
   request_id: requestId,
   key_hash: z.string().min(1).max(128),
   /** The caller's `Idempotency-Key`; one namespace a key. */
@@ -40,8 +41,8 @@ export const admitCommandSchema = z.strictObject({
   hold_micro_rub: amountText,
   /** JSON text of a `PriceSnapshot`. */
   snapshot: z.string().max(16 * 1024),
-  /** Catalogue slug, matched against the key's `allowed_models`. */
-  model: z.string().max(LIMITS.modelNameCharacters),
+  /** Catalogue slug (a provider and a name), matched against the key's `allowed_models`. */
+  model: z.string().max(2 * LIMITS.modelNameCharacters),
   /** Who owns the request from here on: a lane's name (later also a lease's). */
   lane: z.string().max(128),
   ttl_ms: milliseconds.positive(),
@@ -111,10 +112,10 @@ export const chargeFactsSchema = z.strictObject({
 });
 export type ChargeFacts = z.infer<typeof chargeFactsSchema>;
 
-export const settleCommandSchema = z.strictObject({ request_id: requestId, facts: chargeFactsSchema, record: recordText });
+export const settleCommandSchema = z.object({ request_id: requestId, facts: chargeFactsSchema, record: recordText });
 export type SettleCommand = z.infer<typeof settleCommandSchema>;
 
-export const releaseCommandSchema = z.strictObject({ request_id: requestId, reason: z.string().min(1).max(128), record: recordText });
+export const releaseCommandSchema = z.object({ request_id: requestId, reason: z.string().min(1).max(128), record: recordText });
 export type ReleaseCommand = z.infer<typeof releaseCommandSchema>;
 
 /**
@@ -159,7 +160,7 @@ export type ExtendResult = z.infer<typeof extendResultSchema>;
 
 /** Money from outside. Only `adjust` may be negative; a refund's amount is what the payer gets back. */
 export const creditCommandSchema = z
-  .strictObject({
+  .object({
     kind: z.enum(["credit", "refund", "adjust"]),
     /** The payment's or the administrator's own reference: counted once, ever. */
     external_id: z.string().min(1).max(256),

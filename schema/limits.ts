@@ -11,9 +11,22 @@ export const LIMITS = {
   jsonDepth: 128,
   messagesPerRequest: 20_000,
   toolsPerRequest: 512,
+  /** What the largest of the providers takes in one call. */
+  embeddingInputsPerRequest: 2_048,
   answerHeaderCharacters: 2_000,
   idempotencyKeyCharacters: 255,
   modelNameCharacters: 256,
+  // --- media that callers name by address and a provider takes only as bytes
+  mediaPerRequest: 20,
+  /** One picture or document: what the largest of the providers takes inline. */
+  mediaBytes: 10 * 1024 * 1024,
+  /** All of a request, so that they fit its RPC message as base64. */
+  mediaBytesPerRequest: 12 * 1024 * 1024,
+  mediaRedirects: 3,
+  mediaAtOnce: 4,
+  /** From the first byte asked for to the last one read, redirects included. */
+  mediaMilliseconds: 10_000,
+  mediaAddressCharacters: 8_192,
   // --- streams and memory in one lane object (the isolate has 128 MB, shared by all of them)
   streamsPerLane: 128,
   /** How long the answer's status line waits for the upstream's first event, so that an early error is a real status. */
@@ -23,8 +36,12 @@ export const LIMITS = {
   replayPartBytes: 1024 * 1024,
   bufferedBytesPerStream: 256 * 1024,
   frameBytes: 16 * 1024 * 1024,
+  /** Headers of one frame of Amazon's event stream, by its specification. */
+  eventStreamHeaderBytes: 128 * 1024,
   /** What is kept of an upstream's own error message. */
   upstreamErrorCharacters: 2_000,
+  /** What is kept of a word an upstream chose: a finish reason, an id. */
+  upstreamWordCharacters: 256,
   unaryResponseBytes: 32 * 1024 * 1024,
   lanesPerAccount: 64,
   /** Full lanes tried for one request. */
@@ -57,6 +74,12 @@ export const LIMITS = {
   outboxResendMilliseconds: 60_000,
   queueRetrySeconds: 5,
   reconcileRowsPerPass: 10_000,
+  /** Rows in one bound parameter of D1, which takes 2,000,000 bytes; a row with every text at its longest has below 4,000. */
+  d1RowsPerStatement: 450,
+  /** After a batch failed: messages in a row that may fail alone too before D1 itself counts as down. */
+  loneMessageFailures: 3,
+  /** Findings of one kind that a reconciliation names. */
+  auditRows: 100,
   outboxRowsPerBatch: 100,
   /** A queue message carries 128,000 bytes; one entry above this goes alone. */
   outboxBytesPerMessage: 100_000,
@@ -66,6 +89,7 @@ export const LIMITS = {
   // --- pages of lists
   pageRowsDefault: 50,
   pageRowsMax: 500,
+  modelsPerPageMax: 1_000,
   verifiedKeysCached: 4_096,
   // --- tokens and prices
   /** A provider that reports more of one class is wrong; with the price cap, provider cost fits 64 bits. */

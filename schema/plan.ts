@@ -4,9 +4,10 @@
  */
 import { z } from "zod";
 import { promptMeasureSchema } from "./estimate.ts";
-import { integerText } from "./money.ts";
+import { accountIdSchema } from "./key.ts";
+import { admitCommandSchema } from "./ledger.ts";
 import { protocolIdSchema } from "./protocol.ts";
-import { quirksSchema } from "./provider.ts";
+import { authSchema, quirksSchema } from "./provider.ts";
 
 export const planAttemptSchema = z.strictObject({
   provider: z.string(),
@@ -14,10 +15,7 @@ export const planAttemptSchema = z.strictObject({
   model: z.string(),
   protocol: protocolIdSchema,
   url: z.string(),
-  auth: z.discriminatedUnion("kind", [
-    z.strictObject({ kind: z.literal("bearer") }),
-    z.strictObject({ kind: z.literal("header"), header: z.string() }),
-  ]),
+  auth: authSchema,
   headers: z.record(z.string(), z.string()),
   passed_headers: z.array(z.string()),
   abort_stops_billing: z.boolean(),
@@ -37,17 +35,23 @@ export const planSchema = z.strictObject({
 });
 export type Plan = z.infer<typeof planSchema>;
 
+/** What the owner will ask the ledger with is bounded here as it is there, so that an envelope that is taken can be admitted. */
+const admission = admitCommandSchema.shape;
+
 /**
  * The call from the Worker to the object that will own the request: everything to admit, run and settle it. Carries the rendered
- * bodies and the credentials, one of each an attempt, and neither is ever stored.
+ * bodies and the credentials, one of each an attempt, and neither is ever stored. Fields of a newer Worker are dropped,
+ * and a field that is added has a default for the Workers that do not send it yet.
  */
-export const serveEnvelopeSchema = z.strictObject({
-  request_id: z.string(),
-  account_id: z.string(),
-  key_hash: z.string(),
+export const serveEnvelopeSchema = z.object({
+  request_id: admission.request_id,
+  account_id: accountIdSchema,
+  key_hash: admission.key_hash,
   protocol: protocolIdSchema,
   stream: z.boolean(),
   wants_stream_usage: z.boolean(),
+  /** How the caller of an embedding wants its vectors; null where it did not say, and for every other call. */
+  embedding_encoding: z.enum(["float", "base64"]).nullable().default(null),
   plan: planSchema,
   bodies: z.array(z.instanceof(Uint8Array)),
   credentials: z.array(z.string().nullable()),
@@ -56,12 +60,12 @@ export const serveEnvelopeSchema = z.strictObject({
   /** Headers of the answer: what was dropped or approximated. */
   answer_headers: z.record(z.string(), z.string()),
   /** JSON text of a `PriceSnapshot`. */
-  snapshot: z.string(),
-  hold_micro_rub: integerText,
-  tokens_bound: z.number().int().nonnegative(),
+  snapshot: admission.snapshot,
+  hold_micro_rub: admission.hold_micro_rub,
+  tokens_bound: admission.tokens_bound,
   measure: promptMeasureSchema,
-  idempotency_key: z.string().nullable(),
-  body_hash: z.string().nullable(),
+  idempotency_key: admission.idempotency_key,
+  body_hash: admission.body_hash,
   on_disconnect: z.enum(["cancel", "finish"]),
   /** Leave the cost field out of the body (`x-plyrum-raw: 1`). */
   raw: z.boolean(),

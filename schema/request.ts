@@ -82,14 +82,17 @@ export const storedRequestSchema = z.strictObject({
 });
 export type StoredRequest = z.infer<typeof storedRequestSchema>;
 
-/** `GET /v1/requests/:id`. Amounts are numbers here, as in all our public JSON. */
+/**
+ * `GET /v1/requests/:id`. Amounts are numbers here, as in all our public JSON. Past its retention a request is shown from its usage row,
+ * which has no plan (null), attempts or lifecycle (empty).
+ */
 export const requestViewSchema = z.strictObject({
   id: z.string(),
   state: requestStateSchema,
   protocol: protocolIdSchema,
   model: z.string(),
   stream: z.boolean(),
-  plan: planSchema,
+  plan: planSchema.nullable(),
   attempts: z.array(attemptRecordSchema),
   usage: usageSchema.nullable(),
   usage_source: z.enum(["provider", "estimated", "cut"]).nullable(),

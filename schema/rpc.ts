@@ -1,7 +1,9 @@
 /**
  * The calls between the Worker, the queue consumer, the cron job and an account's object. Amounts are decimal text. Every mutating
  * call states absolute facts and may be repeated. Additive changes only: Worker and object may be of different versions for a while.
+ * What an object is given is parsed with `RPC_TAKES` where it enters.
  */
+import { z } from "zod";
 import type {
   AdmitCommand,
   AdmitResult,
@@ -15,9 +17,26 @@ import type {
   ReleaseCommand,
   SettleCommand,
 } from "./ledger.ts";
-import type { CreateKeyCommand, KeyRow } from "./key.ts";
-import type { ServeEnvelope } from "./plan.ts";
+import { type CreateKeyCommand, createKeyCommandSchema, type KeyRow } from "./key.ts";
+import { admitCommandSchema, creditCommandSchema, releaseCommandSchema, settleCommandSchema } from "./ledger.ts";
+import { LIMITS } from "./limits.ts";
+import { type ServeEnvelope, serveEnvelopeSchema } from "./plan.ts";
 import type { StoredRequest } from "./request.ts";
+
+/** The shape of each argument of the calls below. */
+export const RPC_TAKES = {
+  serve: serveEnvelopeSchema,
+  admit: admitCommandSchema,
+  settle: settleCommandSchema,
+  release: releaseCommandSchema,
+  credit: creditCommandSchema,
+  createKey: createKeyCommandSchema,
+  /** A request id, a key id, the hash of a key: looked up, so any text will do. */
+  name: z.string().max(256),
+  /** A seq, or a number of rows. */
+  count: z.number().int().nonnegative(),
+  seqs: z.array(z.number().int().positive()).max(LIMITS.reconcileRowsPerPass),
+} as const;
 
 /** `lane`: this lane is full, take that one. */
 export type ServeResult = Response | { lane: number };

@@ -2,6 +2,7 @@
 import { basename, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { PROTOCOL_IDS } from "../schema/protocol.ts";
 import { type Rule, rulesFor } from "./tidy/rules.ts";
 import { listFiles, readSource, type Source, sourceOf } from "./tidy/source.ts";
 
@@ -11,7 +12,7 @@ const sources = folders.flatMap((folder) => listFiles(root, folder, ".ts")).map(
 const providerIds = listFiles(root, "workers/provider", ".ts")
   .map((path) => basename(path, ".ts"))
   .filter((id) => id !== "index");
-const rules = rulesFor(providerIds);
+const rules = rulesFor(providerIds, PROTOCOL_IDS);
 
 function breaches(rule: Rule, source: Source): string[] {
   if (!rule.covers.test(source.path) || rule.except?.test(source.path) === true) return [];
@@ -35,6 +36,17 @@ describe("every tidy rule fires", () => {
     expect(rule.bad.length).toBeGreaterThan(0);
     for (const [path, text] of rule.bad) {
       expect(breaches(rule, sourceOf(path, text)), `${path}: ${text.slice(0, 60)}`).not.toEqual([]);
+    }
+  });
+
+  test("a protocol's own id and folder may be named where a provider has the same name, and no other provider's may", () => {
+    const [rule] = rulesFor(["gemini", "acme"], ["gemini"]).filter(({ name }) => name === "providers unnamed");
+    const found = (text: string): string[] =>
+      rule === undefined ? ["no such rule"] : breaches(rule, sourceOf("workers/engine/a.ts", text));
+    expect(found('import { gemini } from "../protocol/gemini/index.ts";\nif (protocol === "gemini") f();')).toEqual([]);
+    expect(found('import { acme } from "../protocol/acme/index.ts";')).toEqual([]);
+    for (const text of ['protocol === "acme"', '"gemini/pro"', 'attempt.provider !== "gemini"', "providerId === 'gemini'"]) {
+      expect(found(text), text).toHaveLength(1);
     }
   });
 

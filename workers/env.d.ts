@@ -6,6 +6,8 @@ interface Env {
   ARCHIVE: R2Bucket;
   USAGE_QUEUE: Queue;
   ASSETS: Fetcher;
+  /** The network itself. Only `npm start` binds it: the local runtime otherwise leads every outgoing call through a worker of its own. */
+  UPSTREAM?: Fetcher;
   PLYRUM_KEY_SECRET: string;
   PLYRUM_ADMIN_KEY: string;
   PLYRUM_DEMO_KEY?: string;

@@ -30,6 +30,7 @@ const levelRules = LEVELS.flatMap((folders, level) =>
 const packageRules = [
   { name: "hono", allowed: ["workers/http/", "workers/dashboard/", "workers/index\\.ts$"] },
   { name: "cloudflare:workers", allowed: ["workers/durable/", "workers/index\\.ts$", "test/", "scripts/config/"] },
+  { name: "aws4fetch", allowed: ["workers/runtime/sign-request\\.ts$", "test/"] },
   { name: "drizzle-orm", allowed: ["db/", "scripts/config/"] },
 ].map(({ name, allowed }) => ({
   name: `only-place-of-${name.replace(":", "-")}`,

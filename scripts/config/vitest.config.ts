@@ -12,6 +12,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import { callOffline } from "./offline-upstream.ts";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const migrationsFolder = join(root, "db/migrations");
@@ -40,11 +41,15 @@ export default defineConfig({
             main: process.env["PLYRUM_ENTRY"] ?? "./workers/index.ts",
             wrangler: { configPath: join(root, "wrangler.toml") },
             miniflare: {
+              // Whatever the worker calls outside is answered by the offline provider, on a real socket; no test reaches the network.
+              outboundService: callOffline,
               bindings: {
                 TEST_MIGRATIONS: existsSync(migrationsFolder) ? await readD1Migrations(migrationsFolder) : [],
                 PLYRUM_ADMIN_KEY: "test-admin-key",
                 PLYRUM_KEY_SECRET: "test-key-secret",
                 PLYRUM_EVIDENCE: "offline",
+                OPENAI_API_KEY: "test-openai-credential",
+                OPENAI_BASE_URL: "http://offline.test/v1",
               },
             },
           })),
@@ -52,6 +57,7 @@ export default defineConfig({
         test: {
           name: "workers",
           include: workersTests,
+          globalSetup: [join(root, "scripts/config/offline-upstream.ts")],
           setupFiles: [join(root, "scripts/config/apply-migrations.ts")],
           testTimeout: 30_000,
         },

@@ -26,6 +26,8 @@ export interface Ask {
   json: boolean;
   /** Null: nothing is cached. */
   cacheTtl: "5m" | "1h" | null;
+  /** Set for an embedding, which asks for vectors and nothing else. */
+  embedding?: { inputs: string[]; dimensions: number | null; base64: boolean };
 }
 
 export interface ToolUse {
@@ -50,6 +52,8 @@ export interface Answer {
   finish: "stop" | "stop_sequence" | "length" | "tools";
   stopSequence: string | null;
   usage: Usage;
+  /** The vectors of an embedding, one for each input, and whether they are wanted as base64. */
+  embedding?: { vectors: number[][]; base64: boolean };
 }
 
 const CHARACTERS_PER_TOKEN = 4;
@@ -64,6 +68,7 @@ const CACHEABLE_TOKENS = 1_024;
 
 /** The whole answer to a request. */
 export function answerOf(ask: Ask, commands: Commands): Answer {
+  if (ask.embedding !== undefined) return embeddingOf(ask.embedding);
   const reasoning = ask.thinking ? "The request is read first; then the answer is put together from its own words." : "";
   const tools = toolsOf(ask);
   let text = tools.length > 0 ? "" : textOf(ask, commands);
@@ -84,6 +89,22 @@ export function answerOf(ask: Ask, commands: Commands): Answer {
     stopSequence = null;
   }
   return { reasoning, text, tools, finish, stopSequence, usage: usageOf(ask, { reasoning, text, tools }) };
+}
+
+const DIMENSIONS = 64;
+
+/** The same text always has the same vector, of length one, in float32 as providers compute it. */
+function embeddingOf({ inputs, dimensions, base64 }: NonNullable<Ask["embedding"]>): Answer {
+  const vectors = inputs.map((input) => {
+    const raw = Array.from({ length: dimensions ?? DIMENSIONS }, (_, index) => {
+      return createHash("sha256").update(`${index} ${input}`).digest().readInt32LE(0) / 2 ** 31;
+    });
+    const length = Math.hypot(...raw);
+    return raw.map((value) => Math.fround(value / length));
+  });
+  const input = inputs.reduce((sum, text) => sum + Math.max(1, tokensOf(text)), 0);
+  const usage = { input, cacheRead: 0, cacheWrite5m: 0, cacheWrite1h: 0, output: 0, reasoning: 0 };
+  return { reasoning: "", text: "", tools: [], finish: "stop", stopSequence: null, usage, embedding: { vectors, base64 } };
 }
 
 function textOf(ask: Ask, commands: Commands): string {

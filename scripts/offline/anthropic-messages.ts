@@ -192,15 +192,9 @@ function events(answer: Answer, facts: WireFacts): WireEvent[] {
       pieces.map((partial_json) => ({ delta: { type: "input_json_delta", partial_json }, tokens: Math.ceil(partial_json.length / 4) })),
     );
   }
-  add(
-    "message_delta",
-    {
-      delta: { stop_reason: STOP[answer.finish], stop_sequence: answer.stopSequence },
-      ...(quiet ? {} : { usage: finalUsage(answer, facts) }),
-    },
-    0,
-    !quiet,
-  );
+  const end = { delta: { stop_reason: STOP[answer.finish], stop_sequence: answer.stopSequence } };
+  for (let times = commands.flags.has("finish_twice") ? 2 : 1; times > 0; times--)
+    add("message_delta", { ...end, ...(quiet ? {} : { usage: finalUsage(answer, facts) }) }, 0, !quiet);
   if (!commands.flags.has("nodone")) add("message_stop", {});
   return list;
 }

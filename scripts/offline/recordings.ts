@@ -19,7 +19,7 @@ interface IndexLine {
   file: string;
   status: number;
   format: string;
-  transport_chunk_lengths?: number[];
+  transport_chunk_lengths?: number[] | null;
 }
 
 function isIndexLine(value: unknown): value is IndexLine {
@@ -39,7 +39,7 @@ export class Recordings {
 
   /** `folder` null, or missing: there are none. */
   constructor(folder: string | null) {
-    this.#folder = folder !== null && existsSync(join(folder, "index.jsonl")) ? resolve(folder) : null;
+    this.#folder = folder !== null && existsSync(folder) ? resolve(folder) : null;
   }
 
   /** The recording of that name; null when there is none. Never reads outside its folder. */
@@ -55,7 +55,8 @@ export class Recordings {
 
   #lines(): Map<string, IndexLine> {
     if (this.#index !== null) return this.#index;
-    const text = readFileSync(join(this.#folder ?? "", "index.jsonl"), "utf8");
+    const path = join(this.#folder ?? "", "index.jsonl");
+    const text = existsSync(path) ? readFileSync(path, "utf8") : "";
     const lines = text
       .split("\n")
       .filter((line) => line !== "")
@@ -66,8 +67,8 @@ export class Recordings {
 }
 
 /** Network pieces as recorded; without them one event of a stream at a time, or the whole body. */
-function pieces(body: Buffer, lengths: number[] | undefined, contentType: string): Buffer[] {
-  if (lengths !== undefined && lengths.reduce((sum, length) => sum + length, 0) === body.length) {
+function pieces(body: Buffer, lengths: number[] | null | undefined, contentType: string): Buffer[] {
+  if (lengths !== undefined && lengths !== null && lengths.reduce((sum, length) => sum + length, 0) === body.length) {
     let offset = 0;
     return lengths.map((length) => body.subarray(offset, (offset += length)));
   }

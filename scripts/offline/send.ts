@@ -59,8 +59,9 @@ function* endless(events: readonly WireEvent[]): Generator<WireEvent> {
   for (;;) yield* content;
 }
 
-function bytesOf(text: string, commands: Commands): Buffer {
-  return Buffer.from(commands.flags.has("crlf") ? text.replaceAll("\n", "\r\n") : text);
+function bytesOf(text: string | Buffer, commands: Commands): Buffer {
+  if (typeof text !== "string") return text;
+  return Buffer.from(commands.flags.has("crlf") ? text.replaceAll(/\r?\n/g, "\r\n") : text);
 }
 
 /** Sends given pieces of a body, cut after some of them when told so. */

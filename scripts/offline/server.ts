@@ -2,18 +2,24 @@
  * The offline provider: a local HTTP server that plays the providers' clouds on real sockets, from wire scripts of our own or from a
  * folder of recordings. It does what it is told to do wrong (commands.ts) and keeps its own invoice of every token it served.
  *
- * `POST …/chat/completions`, `POST …/messages`, `GET …/models`; and for tests `GET|DELETE /_invoice`, `GET /_open`.
+ * `POST …/chat/completions`, `POST …/responses`, `POST …/messages`, `GET …/models`; and for tests `GET|DELETE /_invoice`, `GET /_open`.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { anthropicMessages } from "./anthropic-messages.ts";
 import { answerOf, asRecord, idOf, type Ask } from "./answer.ts";
+import { cohereChat } from "./cohere-chat.ts";
+import { bedrockConverse, bedrockInvoke } from "./bedrock.ts";
 import { parseCommands, type Commands } from "./commands.ts";
+import { cohereEmbeddings, geminiEmbeddings, ollamaEmbeddings, openaiEmbeddings } from "./embeddings.ts";
+import { gemini } from "./gemini.ts";
 import { Invoice, type InvoiceLine } from "./invoice.ts";
+import { ollamaChat, ollamaGenerate } from "./ollama.ts";
 import { openaiChat } from "./openai-chat.ts";
+import { openaiResponses } from "./openai-responses.ts";
 import { Recordings } from "./recordings.ts";
 import { send, sendPieces } from "./send.ts";
-import { plainMessage, type WireFacts, type WireFormat } from "./wire.ts";
+import { type Addressed, plainMessage, type WireFacts, type WireFormat } from "./wire.ts";
 
 export interface OfflineOptions {
   /** 0 or left out chooses a free one. */
@@ -34,9 +40,21 @@ interface Stage {
   open: number;
 }
 
-const FORMATS: readonly { ending: string; format: WireFormat }[] = [
-  { ending: "/chat/completions", format: openaiChat },
-  { ending: "/messages", format: anthropicMessages },
+/** Which format is spoken at a path. */
+const FORMATS: readonly { path: RegExp; format: WireFormat }[] = [
+  { path: /\/chat\/completions$/, format: openaiChat },
+  { path: /\/responses$/, format: openaiResponses },
+  { path: /\/messages$/, format: anthropicMessages },
+  { path: /\/converse(-stream)?$/, format: bedrockConverse },
+  { path: /\/invoke(-with-response-stream)?$/, format: bedrockInvoke },
+  { path: /:(generateContent|streamGenerateContent)$/, format: gemini },
+  { path: /\/api\/chat$/, format: ollamaChat },
+  { path: /\/api\/generate$/, format: ollamaGenerate },
+  { path: /\/v2\/chat$/, format: cohereChat },
+  { path: /\/v2\/embed$/, format: cohereEmbeddings },
+  { path: /\/embeddings$/, format: openaiEmbeddings },
+  { path: /:batchEmbedContents$/, format: geminiEmbeddings },
+  { path: /\/api\/embed$/, format: ollamaEmbeddings },
 ];
 
 /** Starts the server. `close` ends it and every connection. */
@@ -72,19 +90,20 @@ export async function startOfflineProvider(options: OfflineOptions = {}): Promis
 }
 
 async function handle(request: IncomingMessage, response: ServerResponse, stage: Stage): Promise<void> {
-  const path = new URL(request.url ?? "/", "http://offline").pathname;
+  const url = new URL(request.url ?? "/", "http://offline");
+  const path = url.pathname;
   if (path === "/_open") return json(response, 200, { open: stage.open - 1 });
   if (path === "/_invoice") {
     if (request.method === "DELETE") stage.invoice.clear();
     return json(response, 200, { lines: stage.invoice.lines() });
   }
-  const found = FORMATS.find(({ ending }) => path.endsWith(ending));
+  const found = FORMATS.find((candidate) => candidate.path.test(path));
   if (request.method === "GET" && path.endsWith("/models")) return json(response, 200, { object: "list", data: [] });
   if (found === undefined || request.method !== "POST")
     return json(response, 404, { error: { message: "not found", type: "invalid_request_error", param: null, code: null } });
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(Buffer.from(chunk));
-  await play({ request, response, stage, path, format: found.format, text: Buffer.concat(chunks).toString("utf8") });
+  await play({ request, response, stage, url, format: found.format, text: Buffer.concat(chunks).toString("utf8") });
 }
 
 function json(response: ServerResponse, status: number, body: unknown): void {
@@ -96,7 +115,7 @@ interface Call {
   request: IncomingMessage;
   response: ServerResponse;
   stage: Stage;
-  path: string;
+  url: URL;
   format: WireFormat;
   text: string;
 }
@@ -112,29 +131,34 @@ function parsed(text: string): Record<string, unknown> | null {
 async function play(call: Call): Promise<void> {
   const { request, response, stage, format } = call;
   const body = parsed(call.text);
-  const model = String(body?.["model"] ?? "");
+  const addressed = addressOf(call, body ?? {});
+  const { model } = addressed;
   const header = request.headers["x-offline"];
   const commands = parseCommands(model, typeof header === "string" ? header : undefined);
   const id = request.headers["x-plyrum-request-id"];
   const line = stage.invoice.open({
     request_id: typeof id === "string" ? id : null,
-    path: call.path,
+    path: call.url.pathname,
     model,
-    stream: body?.["stream"] === true,
+    stream: addressed.stream,
   });
   const refuse = (status: number, message: string, type: string | null = null): void =>
     fail(call, commands, line, { status, message, type });
   if (commands.flags.has("refuse")) return void response.destroy();
   if (commands.flags.has("hang")) return;
   if (commands.ttft > 0) await sleep(commands.ttft);
-  if (!hasCredential(request)) return refuse(401, "");
+  if (format.open !== true && !hasCredential(call)) return refuse(401, "");
   if (body === null) return refuse(400, "We could not parse the JSON body of your request.");
   if (commands.status !== null && !commands.flags.has("html")) return refuse(commands.status, "");
   if (commands.flags.has("html")) return html(call, line, commands.status ?? 502);
   if (commands.replay !== null) return replay(call, commands, line, commands.replay);
-  const read = format.read(body);
+  const read = format.read(body, addressed);
   if (!read.ok) return refuse(read.status, read.message, read.type);
   await answer(call, { ask: read.ask, body, commands, line });
+}
+
+function addressOf({ format, url }: Call, body: Record<string, unknown>): Addressed {
+  return format.addressed?.(url, body) ?? { model: String(body["model"] ?? ""), stream: body["stream"] === true };
 }
 
 interface Scene {
@@ -155,6 +179,7 @@ async function answer(call: Call, { ask, body, commands, line }: Scene): Promise
     commands,
     wantsUsage: asRecord(body["stream_options"])["include_usage"] === true,
     choices,
+    request: body,
   };
   const bill = (output: number): void => {
     const { input, cacheRead, cacheWrite5m, cacheWrite1h, reasoning } = said.usage;
@@ -174,7 +199,7 @@ async function answer(call: Call, { ask, body, commands, line }: Scene): Promise
     return void response.end();
   }
   bill(0);
-  response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8", "x-request-id": facts.id });
+  response.writeHead(200, { "content-type": format.streamType ?? "text/event-stream; charset=utf-8", "x-request-id": facts.id });
   await send(response, format, format.events(said, facts), commands, {
     onEvent: (event) => {
       line.output += event.outputTokens * (event.outputTokens > 0 ? 1 : 0);
@@ -201,7 +226,7 @@ function fail(
   error: { status: number; message: string; type: string | null },
 ): void {
   line.status = error.status;
-  const headers: Record<string, string> = { "content-type": "application/json" };
+  const headers: Record<string, string> = { "content-type": "application/json", ...format.errorHeaders?.(error.status) };
   if (commands.retryAfter !== null) headers["retry-after"] = String(commands.retryAfter);
   response.writeHead(error.status, headers);
   response.end(format.error(error.status, error.message === "" ? plainMessage(error.status) : error.message, error.type));
@@ -226,8 +251,10 @@ async function replay({ response, stage }: Call, commands: Commands, line: Invoi
   response.end();
 }
 
-function hasCredential(request: IncomingMessage): boolean {
-  return (request.headers.authorization ?? request.headers["x-api-key"] ?? "") !== "";
+const CREDENTIAL_HEADERS = ["authorization", "x-api-key", "api-key", "x-goog-api-key"];
+
+function hasCredential({ request, url }: Call): boolean {
+  return CREDENTIAL_HEADERS.some((name) => (request.headers[name] ?? "") !== "") || (url.searchParams.get("key") ?? "") !== "";
 }
 
 function sleep(milliseconds: number): Promise<void> {

@@ -22,6 +22,7 @@ export async function startOffline(environment: Environment): Promise<OfflineSta
   for (const provider of Object.values(PROVIDERS)) {
     bindings[provider.base_url_env] = server.url + provider.offline_path;
     bindings[provider.api_key_env] = `offline-${provider.id}`;
+    if (provider.auth.kind === "sigv4") bindings[provider.auth.secret_env] = `offline-${provider.id}-secret`;
   }
   return { url: server.url, bindings, close: () => server.close() };
 }

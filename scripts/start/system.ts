@@ -22,6 +22,8 @@ import { readSecrets, type Secrets } from "./secrets.ts";
 export const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 const WORKER_NAME = "plyrum";
+/** As Miniflare's own way out: any address, with the authorities that browsers trust. */
+const NETWORK = { allow: ["public", "private", "240.0.0.0/4"], deny: [], tlsOptions: { trustBrowserCas: true, trustedCertificates: [] } };
 const HEALTHY_MILLISECONDS = 10_000;
 /** The local runtime has no clock for cron triggers; every one in wrangler.toml runs at this pace here. */
 const CRON_MILLISECONDS = 5 * 60_000;
@@ -133,6 +135,7 @@ async function serve({ options, stateDir, bindings, ending }: ServeFacts): Promi
     stripCfConnectingIp: false,
     modules: [{ type: "ESModule", path: join(ROOT, "index.js"), contents }],
     bindings,
+    serviceBindings: { UPSTREAM: { network: NETWORK } },
     unsafeDirectSockets: [{ host: "127.0.0.1", port: options.port ?? 0, entrypoint: DIRECT_ENTRYPOINT }],
   });
   ending.push(() => miniflare.dispose());

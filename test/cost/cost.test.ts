@@ -183,6 +183,14 @@ describe("cost laws", () => {
     expect(holdOf(snapshot, { inputTokensMax: 1000, outputTokensMax: 100, choices: 3 }) > full).toBe(true);
   });
 
+  test("a hold for many texts that are read one by one lets each of them fill the context", () => {
+    const snapshot = snapshotOf(90_000_000, 0, { input: "1", output: "0", context_tokens: 1000, max_output_tokens: 1 });
+    const hold = (inputTokensMax: number, inputs: number): bigint =>
+      holdOf(snapshot, { inputTokensMax, outputTokensMax: 0, choices: 1, inputs });
+    expect(hold(5000, 3)).toBe(hold(3000, 3));
+    expect(hold(5000, 5)).toBe(hold(1000, 1) * 5n);
+  });
+
   test("an absurd token count is priced at the limit and flagged, not thrown", () => {
     const cost = costOf(snapshotOf(90_000_000, 0, { input: "1", output: "2" }), {
       ...UNKNOWN_USAGE,

@@ -56,7 +56,9 @@ describe("the SQL that recomputes a cost", () => {
 describe("rows in D1", () => {
   test("are counted once in the rollup, however often they come", () => {
     const database = migrated();
-    const usage = JSON.stringify([entryRow(usageMessage(1)).usage]);
+    const row = entryRow(usageMessage(1));
+    database.prepare(INSERT_ENTRIES).run(JSON.stringify([row.entry]));
+    const usage = JSON.stringify([row.usage]);
     for (let time = 0; time < 3; time++) database.prepare(INSERT_USAGE).run(usage);
     expect(database.prepare("SELECT requests, charged_micro_rub FROM usage_day").all()).toEqual([{ requests: 1, charged_micro_rub: 4399 }]);
   });

@@ -69,6 +69,54 @@ test("a settlement that fails between its two writes leaves neither, in the rows
   });
 });
 
+test("a credit that fails leaves neither an entry nor an incident, in the rows or in memory", async () => {
+  await runInDurableObject(freshObject("credit-rollback"), (_instance, { storage }) => {
+    const ledger = seeded(storage, 1000n);
+    storage.sql.exec("CREATE TRIGGER entry_fails AFTER INSERT ON entry BEGIN SELECT RAISE(ABORT, 'disk is gone'); END");
+    expect(() => ledger.credit(creditCommand("payment-1", 500))).toThrow(/disk is gone/);
+    storage.sql.exec("DROP TRIGGER entry_fails");
+    storage.sql.exec("CREATE TRIGGER incident_fails AFTER INSERT ON incident BEGIN SELECT RAISE(ABORT, 'disk is gone'); END");
+    expect(() => ledger.credit(creditCommand("opening", 999))).toThrow(/disk is gone/);
+    storage.sql.exec("DROP TRIGGER incident_fails");
+    expect(ledger.facts()).toMatchObject({ seq: 1, count: 1, sum: "1000", balance_micro_rub: "1000", incidents: 0 });
+    expect(open(storage).facts()).toEqual(ledger.facts());
+    expect(ledger.credit(creditCommand("payment-1", 500))).toMatchObject({ state: "credited", seq: 2, balance_after_micro_rub: "1500" });
+  });
+});
+
+test("every change of money is written inside a transaction", async () => {
+  await runInDurableObject(freshObject("transactions"), (_instance, { storage }) => {
+    let inside = 0;
+    const outside: string[] = [];
+    const watched: Parameters<typeof openLedger>[0] = {
+      sql: {
+        exec: (query, ...bound) => {
+          if (inside === 0 && /^\s*(INSERT INTO entry|UPDATE hold)/.test(query)) outside.push(query);
+          return storage.sql.exec(query, ...bound);
+        },
+      },
+      transactionSync: (closure) => {
+        inside += 1;
+        try {
+          return storage.transactionSync(closure);
+        } finally {
+          inside -= 1;
+        }
+      },
+    };
+    const ledger = openLedger(watched, { now: () => now, hash: (text) => createHash("sha256").update(text).digest("hex") });
+    ledger.createKey({ key_id: KEY_ID, key_hash: KEY_HASH, name: "first", limits: keyLimitsSchema.parse({}) });
+    ledger.credit(creditCommand("opening", 1000));
+    ledger.credit(creditCommand("back", 10, "refund"));
+    for (const id of ["r1", "r2", "r3"]) ledger.admit(admitCommand(id, 100, id === "r3" ? { ttl_ms: 1 } : {}));
+    ledger.extend({ request_id: "r1", hold_micro_rub: "200", ttl_ms: 60_000 });
+    ledger.settle(settleCommand("r1", 150));
+    ledger.release(releaseCommand("r2"));
+    expect(outside).toEqual([]);
+    expect(ledger.facts()).toMatchObject({ seq: 4, balance_micro_rub: "840" });
+  });
+});
+
 test("entries cannot be changed, deleted or replaced by plain statements", async () => {
   await runInDurableObject(freshObject("append-only"), (_instance, { storage }) => {
     seeded(storage, 1000n);

@@ -241,7 +241,7 @@ describe("errors for an Anthropic caller", () => {
   test("end a stream that has begun without a success terminator", () => {
     const rendered = anthropicMessages.renderStreamError(gatewayError("provider_error", "broke"), "req_1");
     expect(rendered).toMatch(/^event: error\ndata: \{.*"request_id":"req_1"\}\n\n$/);
-    expect(summarise(frames(rendered))).toMatchObject({ error: "provider_error", ended: false });
+    expect(summarise(frames(String(rendered)))).toMatchObject({ error: "provider_error", ended: false });
   });
 });
 

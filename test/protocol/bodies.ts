@@ -1,5 +1,5 @@
 /** Bodies of our own (test/bodies) and how to cut them. */
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { CanonicalEvent } from "../../workers/protocol/canonical.ts";
 import type { EncoderContext, Protocol, Quirks } from "../../workers/protocol/protocol.ts";
@@ -7,7 +7,8 @@ import type { EncoderContext, Protocol, Quirks } from "../../workers/protocol/pr
 const ROOT = join(import.meta.dirname, "../bodies");
 
 export function bodyNames(protocol: string, ending: string): string[] {
-  return readdirSync(join(ROOT, protocol)).filter((name) => name.endsWith(ending));
+  const folder = join(ROOT, protocol);
+  return existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith(ending)) : [];
 }
 
 export function body(protocol: string, name: string): Buffer {

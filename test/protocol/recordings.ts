@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { z } from "zod";
 import { parseWith } from "../../schema/json.ts";
 import { PROTOCOL_IDS, protocolIdSchema, type ProtocolId } from "../../schema/protocol.ts";
-import { PROTOCOLS } from "../../workers/protocol/index.ts";
 import { body, bodyNames } from "./bodies.ts";
+import { framed } from "./frames.ts";
+import { READINGS } from "./readings/index.ts";
 
 export interface Recording {
   name: string;
@@ -27,9 +28,17 @@ const rowSchema = z.looseObject({
   transport_chunk_lengths: z.array(z.number()).nullish(),
 });
 
+/** Names of the index that are not ours. */
+const INDEX_NAMES: Readonly<Record<string, ProtocolId>> = { "cohere-v2-chat": "cohere-chat" };
+
 const folder = process.env["PLYRUM_RECORDINGS"] ?? join(import.meta.dirname, "../../../shared/fixtures");
 
 export const recordingsFolder = existsSync(join(folder, "index.jsonl")) ? folder : null;
+
+/** A body that is kept as the payloads of its frames is given the frames they came in. */
+function bytesOf(name: string, content: Buffer): Buffer {
+  return /\.(chunks|frames)\.jsonl$/.test(name) ? framed(content.toString()) : content;
+}
 
 function recorded(root: string): Recording[] {
   return readFileSync(join(root, "index.jsonl"), "utf8")
@@ -38,8 +47,8 @@ function recorded(root: string): Recording[] {
     .flatMap((line) => {
       const row = parseWith(rowSchema, line);
       if (!row.ok) throw new Error(`index.jsonl: ${row.message}`);
-      const protocol = protocolIdSchema.safeParse(row.value.protocol);
-      if (!protocol.success || !(protocol.data in PROTOCOLS)) return [];
+      const protocol = protocolIdSchema.safeParse(INDEX_NAMES[row.value.protocol] ?? row.value.protocol);
+      if (!protocol.success || !(protocol.data in READINGS)) return [];
       const { file, provider, stream, status, transport_chunk_lengths: lengths } = row.value;
       return [
         {
@@ -48,7 +57,7 @@ function recorded(root: string): Recording[] {
           provider,
           stream,
           status,
-          bytes: readFileSync(join(root, file)),
+          bytes: bytesOf(file, readFileSync(join(root, file))),
           chunkLengths: lengths ?? null,
         },
       ];
@@ -56,15 +65,15 @@ function recorded(root: string): Recording[] {
 }
 
 function own(): Recording[] {
-  return PROTOCOL_IDS.filter((protocol) => protocol in PROTOCOLS).flatMap((protocol) =>
-    [".sse", ".json"].flatMap((ending) =>
+  return PROTOCOL_IDS.filter((protocol) => protocol in READINGS).flatMap((protocol) =>
+    [".sse", ".ndjson", ".bin", ".frames.jsonl", ".json"].flatMap((ending) =>
       bodyNames(protocol, ending).map((name) => ({
         name: `${protocol}/${name}`,
         protocol,
         provider: "own",
-        stream: ending === ".sse",
+        stream: ending !== ".json",
         status: 200,
-        bytes: body(protocol, name),
+        bytes: bytesOf(name, body(protocol, name)),
         chunkLengths: null,
       })),
     ),

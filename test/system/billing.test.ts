@@ -1,7 +1,7 @@
 /** What an auditor would try: leave at every chunk, fail in every way, ask at the same time, ask twice. One settled row each, no hold left. */
-import { request as send } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
+import { post as postTo, type Sent } from "./post.ts";
 import { type Account, type Stage, startStage } from "./shared-system.ts";
 
 let stage: Stage;
@@ -26,62 +26,9 @@ async function invoice(): Promise<z.infer<typeof invoiceSchema>["lines"]> {
   return invoiceSchema.parse(await (await fetch(`${stage.system.offlineUrl}/_invoice`)).json()).lines;
 }
 
-interface Sent {
-  status: number;
-  id: string;
-  text: string;
-  headers: Record<string, string | string[] | undefined>;
-}
-
-/** Posts a completion; with `leaveAfter` the connection is destroyed after so many reads of the body. */
-function post(
-  account: Account,
-  body: object,
-  options: { headers?: Record<string, string>; leaveAfter?: number; path?: string } = {},
-): Promise<Sent> {
-  const url = new URL(stage.system.url);
-  const text = JSON.stringify(body);
-  return new Promise((resolve, reject) => {
-    const outgoing = send(
-      {
-        host: url.hostname,
-        port: url.port,
-        method: "POST",
-        path: options.path ?? "/v1/chat/completions",
-        headers: {
-          authorization: `Bearer ${account.key}`,
-          "content-type": "application/json",
-          "content-length": Buffer.byteLength(text),
-          ...options.headers,
-        },
-      },
-      (response) => {
-        const sent: Sent = {
-          status: response.statusCode ?? 0,
-          id: String(response.headers["x-plyrum-request-id"]),
-          text: "",
-          headers: response.headers,
-        };
-        let reads = 0;
-        if (options.leaveAfter === 0) {
-          outgoing.destroy();
-          return resolve(sent);
-        }
-        response.on("data", (bytes: Buffer) => {
-          sent.text += bytes.toString();
-          reads += 1;
-          if (reads === options.leaveAfter) {
-            outgoing.destroy();
-            resolve(sent);
-          }
-        });
-        response.on("end", () => resolve(sent));
-        response.on("error", () => resolve(sent));
-      },
-    );
-    outgoing.on("error", (error) => (options.leaveAfter === undefined ? reject(error) : undefined));
-    outgoing.end(text);
-  });
+/** As `post` of a caller of the system on stage. */
+function post(account: Account, body: object, options: Parameters<typeof postTo>[3] = {}): Promise<Sent> {
+  return postTo(stage, account, body, options);
 }
 
 const chat = (model: string, extra: object = {}): object => ({

@@ -40,9 +40,10 @@ const lines = (count: number): string => "x;\n".repeat(count);
 const CLOCK_AND_CHANCE =
   /\bDate\.now\b|\bnew Date\(\s*\)|\bperformance\.now\b|\bMath\.random\b|\bcrypto\.|\bset(Timeout|Interval)\b|\bconsole\./;
 
-/** `providerIds` are the files of workers/provider, so a new provider is guarded from its first day. */
-export function rulesFor(providerIds: readonly string[]): Rule[] {
-  return [...lengthRules, ...nameRules, ...purityRules, ...boundaryRules, ...storageRules, ...testRules, providerNameRule(providerIds)];
+/** `providerIds` are the files of workers/provider, so a new provider is guarded from its first day; `protocolIds` those of schema/protocol.ts. */
+export function rulesFor(providerIds: readonly string[], protocolIds: readonly string[]): Rule[] {
+  const providersUnnamed = providerNameRule(providerIds, protocolIds);
+  return [...lengthRules, ...nameRules, ...purityRules, ...boundaryRules, ...storageRules, ...testRules, providersUnnamed];
 }
 
 const lengthRules: Rule[] = [
@@ -215,14 +216,28 @@ const testRules: Rule[] = [
   },
 ];
 
-function providerNameRule(providerIds: readonly string[]): Rule {
-  const names = new RegExp(`["'\`](${providerIds.join("|")})["'\`/]`);
+/**
+ * A protocol may have a provider's name. Its exact id is then allowed as a whole string, and its folder in an import, but nothing that
+ * names the provider: a slug, or a comparison with something called a provider.
+ */
+function providerNameRule(providerIds: readonly string[], protocolIds: readonly string[]): Rule {
+  const onlyProviders = providerIds.filter((id) => !protocolIds.includes(id));
+  const names = new RegExp(
+    [
+      `["'\`](${onlyProviders.join("|")})["'\`]`,
+      `["'\`](${providerIds.join("|")})/`,
+      `[pP]rovider\\w*\\s*[!=]==\\s*["'\`](${providerIds.join("|")})["'\`]`,
+    ].join("|"),
+  );
   return {
     name: "providers unnamed",
     advice: "declare the difference as a property of the provider in schema/provider.ts and read that property here",
     covers: /^workers\//,
     except: /^workers\/provider\//,
     find: inStrings(names),
-    bad: providerIds.map((id) => ["workers/engine/a.ts", `if (provider === "${id}") f();`] as const),
+    bad: providerIds.flatMap((id) => [
+      ["workers/engine/a.ts", `if (provider === "${id}") f();`] as const,
+      ["workers/engine/a.ts", `const model = "${id}/some-model";`] as const,
+    ]),
   };
 }

@@ -131,6 +131,8 @@ export interface HoldBounds {
   /** Of one choice; null when the caller named no cap, which stands for the model's own. */
   outputTokensMax: number | null;
   choices: number;
+  /** Texts that are read one by one, so that each may fill the model's context (an embedding's inputs). Left out: one. */
+  inputs?: number;
 }
 
 /**
@@ -138,7 +140,8 @@ export interface HoldBounds {
  * price, over all tiers such a prompt can reach. Both counts are first brought down to what the model itself takes and gives.
  */
 export function holdOf(snapshot: PriceSnapshot, bounds: HoldBounds): MicroRub {
-  const inputTokens = Math.min(bounds.inputTokensMax, snapshot.context_tokens ?? LIMITS.tokensPerClassMax, LIMITS.tokensPerClassMax);
+  const contextTokens = snapshot.context_tokens === null ? LIMITS.tokensPerClassMax : snapshot.context_tokens * (bounds.inputs ?? 1);
+  const inputTokens = Math.min(bounds.inputTokensMax, contextTokens, LIMITS.tokensPerClassMax);
   const outputTokens = Math.min(bounds.outputTokensMax ?? snapshot.max_output_tokens, snapshot.max_output_tokens);
   const reachable = [
     snapshot.prices,

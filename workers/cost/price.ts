@@ -2,7 +2,7 @@
  * Turns prices as an administrator writes them into the exact integers a request is charged by. Decimal text becomes pico-USD per
  * token without passing through a float; a model nobody priced gives null, and its request is refused rather than served free.
  */
-import { globMatches } from "../../schema/glob.ts";
+import { longestMatch } from "../../schema/glob.ts";
 import { checkWith, type Parsed } from "../../schema/json.ts";
 import {
   type ClassPrices,
@@ -53,20 +53,9 @@ function classPrices(price: ModelPrice, tier: Partial<PriceTier>): ClassPrices {
   };
 }
 
-/** The key of the document that prices `slug`: the slug itself, else the longest glob that matches (of equals, the first in text order). */
-function priceKey(document: PriceDocument, slug: string): string | null {
-  if (Object.hasOwn(document.models, slug)) return slug;
-  let best: string | null = null;
-  for (const key of Object.keys(document.models)) {
-    if (!key.includes("*") || !globMatches(key, slug)) continue;
-    if (best === null || key.length > best.length || (key.length === best.length && key < best)) best = key;
-  }
-  return best;
-}
-
 /** Everything a request for `slug` will be held and settled by, fixed now; null when the document has no price for it. */
 export function priceSnapshot(document: PriceDocument, slug: string): PriceSnapshot | null {
-  const key = priceKey(document, slug);
+  const key = longestMatch(Object.keys(document.models), slug);
   const price = key === null ? undefined : document.models[key];
   if (key === null || price === undefined) return null;
   const tiers = price.above.toSorted((left, right) => left.prompt_tokens - right.prompt_tokens);

@@ -4,24 +4,11 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import { createHash } from "node:crypto";
-import type { CreateKeyCommand, KeyRow } from "../../schema/key.ts";
-import type {
-  AdmitCommand,
-  AdmitResult,
-  Balance,
-  CreditCommand,
-  CreditResult,
-  EndResult,
-  Entry,
-  Hold,
-  LedgerFacts,
-  ReleaseCommand,
-  SettleCommand,
-} from "../../schema/ledger.ts";
+import type { KeyRow } from "../../schema/key.ts";
+import type { AdmitResult, Balance, CreditResult, EndResult, Entry, Hold, LedgerFacts } from "../../schema/ledger.ts";
 import { LIMITS } from "../../schema/limits.ts";
-import type { ServeEnvelope } from "../../schema/plan.ts";
 import type { StoredRequest } from "../../schema/request.ts";
-import type { AccountRpc, ChainVerdict, KeyCreated, ServeResult } from "../../schema/rpc.ts";
+import { type AccountRpc, type ChainVerdict, type KeyCreated, RPC_TAKES, type ServeResult } from "../../schema/rpc.ts";
 import { AlarmClock } from "./alarm-clock.ts";
 import { expireHolds, wakeLanes } from "./expire-holds.ts";
 import { GroupCommit, inTurns } from "./group-commit.ts";
@@ -29,6 +16,7 @@ import { Lane } from "./lane.ts";
 import { laneName } from "./lane-name.ts";
 import { type Ledger, openLedger } from "./ledger-store.ts";
 import { Outbox } from "./outbox.ts";
+import { received } from "./received.ts";
 
 export class AccountDO extends DurableObject<Env> implements AccountRpc {
   readonly #ledger: Ledger;
@@ -54,7 +42,12 @@ export class AccountDO extends DurableObject<Env> implements AccountRpc {
     this.#lane = new Lane({
       name: laneName(0),
       context,
-      ledger: inTurns(new GroupCommit(() => this.#lane.running), this),
+      upstream: env.UPSTREAM ?? globalThis,
+      ledger: inTurns(new GroupCommit(() => this.#lane.running), {
+        admit: async (command) => this.#ledger.admit(command),
+        settle: async (command) => this.#awake().settle(command),
+        release: async (command) => this.#awake().release(command),
+      }),
       ledgerIsLocal: true,
       openHolds: async () => this.#ledger.openHolds(),
     });
@@ -66,55 +59,53 @@ export class AccountDO extends DurableObject<Env> implements AccountRpc {
     this.#outbox.schedule();
   }
 
-  async serve(envelope: ServeEnvelope): Promise<ServeResult> {
+  async serve(envelope: unknown): Promise<ServeResult> {
+    const request = received(RPC_TAKES.serve, envelope);
     if (this.#lane.running >= LIMITS.streamsPerLane) return { lane: this.#nextLane() };
     this.#clock.atLatest(Date.now() + LIMITS.watchdogMilliseconds);
-    return this.#lane.serve(envelope);
+    return this.#lane.serve(request);
   }
 
-  async admit(command: AdmitCommand): Promise<AdmitResult> {
+  async admit(command: unknown): Promise<AdmitResult> {
+    const admission = received(RPC_TAKES.admit, command);
     this.#clock.atLatest(Date.now() + LIMITS.watchdogMilliseconds);
-    return this.#ledger.admit(command);
+    return this.#ledger.admit(admission);
   }
 
-  async settle(command: SettleCommand): Promise<EndResult> {
-    this.#wake();
-    return this.#ledger.settle(command);
+  async settle(command: unknown): Promise<EndResult> {
+    return this.#awake().settle(received(RPC_TAKES.settle, command));
   }
 
-  async release(command: ReleaseCommand): Promise<EndResult> {
-    this.#wake();
-    return this.#ledger.release(command);
+  async release(command: unknown): Promise<EndResult> {
+    return this.#awake().release(received(RPC_TAKES.release, command));
   }
 
-  async credit(command: CreditCommand): Promise<CreditResult> {
-    const result = this.#ledger.credit(command);
-    this.#wake();
-    return result;
+  async credit(command: unknown): Promise<CreditResult> {
+    return this.#awake().credit(received(RPC_TAKES.credit, command));
   }
 
-  async createKey(command: CreateKeyCommand): Promise<KeyCreated> {
-    return this.#ledger.createKey(command);
+  async createKey(command: unknown): Promise<KeyCreated> {
+    return this.#ledger.createKey(received(RPC_TAKES.createKey, command));
   }
 
-  async revokeKey(keyId: string): Promise<boolean> {
-    return this.#ledger.revokeKey(keyId);
+  async revokeKey(keyId: unknown): Promise<boolean> {
+    return this.#ledger.revokeKey(received(RPC_TAKES.name, keyId));
   }
 
   async listKeys(): Promise<KeyRow[]> {
     return this.#ledger.keys();
   }
 
-  async keyIdOfHash(keyHash: string): Promise<string | null> {
-    return this.#ledger.keyIdOfHash(keyHash);
+  async keyIdOfHash(keyHash: unknown): Promise<string | null> {
+    return this.#ledger.keyIdOfHash(received(RPC_TAKES.name, keyHash));
   }
 
   async balance(): Promise<Balance> {
     return this.#ledger.balance();
   }
 
-  async ledger(afterSeq: number, limitRows: number): Promise<Entry[]> {
-    return this.#ledger.entries(afterSeq, limitRows);
+  async ledger(afterSeq: unknown, limitRows: unknown): Promise<Entry[]> {
+    return this.#ledger.entries(received(RPC_TAKES.count, afterSeq), received(RPC_TAKES.count, limitRows));
   }
 
   async facts(): Promise<LedgerFacts> {
@@ -125,12 +116,12 @@ export class AccountDO extends DurableObject<Env> implements AccountRpc {
     return this.#ledger.verifyChain();
   }
 
-  async recorded(throughSeq: number): Promise<void> {
-    this.#ledger.markRecorded(throughSeq);
+  async recorded(throughSeq: unknown): Promise<void> {
+    this.#ledger.markRecorded(received(RPC_TAKES.count, throughSeq));
   }
 
-  async messages(seqs: number[]): Promise<string[]> {
-    return this.#ledger.resend(this.ctx.id.name ?? "", seqs).map((message) => message.body);
+  async messages(seqs: unknown): Promise<string[]> {
+    return this.#ledger.resend(this.ctx.id.name ?? "", received(RPC_TAKES.seqs, seqs)).map((message) => message.body);
   }
 
   async watermark(): Promise<{ seq: number; recorded_seq: number }> {
@@ -141,18 +132,18 @@ export class AccountDO extends DurableObject<Env> implements AccountRpc {
     return this.#ledger.openHolds().toReversed();
   }
 
-  async entryOf(requestId: string): Promise<{ entry: Entry; recorded: boolean } | null> {
-    const seq = this.#ledger.hold(requestId)?.seq ?? null;
+  async entryOf(requestId: unknown): Promise<{ entry: Entry; recorded: boolean } | null> {
+    const seq = this.#ledger.hold(received(RPC_TAKES.name, requestId))?.seq ?? null;
     const entry = seq === null ? undefined : this.#ledger.entriesBySeq([seq])[0];
     return entry === undefined ? null : { entry, recorded: entry.seq <= this.#ledger.recordedSeq };
   }
 
-  async request(requestId: string): Promise<StoredRequest | null> {
-    return this.#lane.stored(requestId);
+  async request(requestId: unknown): Promise<StoredRequest | null> {
+    return this.#lane.stored(received(RPC_TAKES.name, requestId));
   }
 
-  async events(requestId: string, afterSeq: number): Promise<ReadableStream<Uint8Array> | null> {
-    return this.#lane.events(requestId, afterSeq);
+  async events(requestId: unknown, afterSeq: unknown): Promise<ReadableStream<Uint8Array> | null> {
+    return this.#lane.events(received(RPC_TAKES.name, requestId), received(RPC_TAKES.count, afterSeq));
   }
 
   async recover(): Promise<number> {
@@ -179,9 +170,11 @@ export class AccountDO extends DurableObject<Env> implements AccountRpc {
     this.#arm();
   }
 
-  #wake(): void {
+  /** The ledger, for a call that may add an entry: its delivery and its watchdog are armed in the same turn. */
+  #awake(): Ledger {
     this.#outbox.schedule();
     this.#clock.atLatest(Date.now() + LIMITS.watchdogMilliseconds);
+    return this.#ledger;
   }
 
   #arm(): void {

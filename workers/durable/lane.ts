@@ -21,6 +21,8 @@ import { RequestRows } from "./request-rows.ts";
 export interface LaneWiring {
   name: string;
   context: DurableObjectState;
+  /** The way to the providers. */
+  upstream: Pick<Fetcher, "fetch">;
   ledger: LedgerPort;
   ledgerIsLocal: boolean;
   /** The open holds of this lane: which requests have not ended, and the price snapshot each is settled by. */
@@ -73,13 +75,23 @@ export class Lane {
     let recovered = 0;
     for (const hold of await this.#wiring.openHolds()) {
       if (hold.lane !== this.#wiring.name || this.#running.has(hold.request_id)) continue;
+      if (await this.#recoverOne(hold)) recovered += 1;
+    }
+    return recovered;
+  }
+
+  /** False: it could not be ended now. That holds up no other orphan, and its hold ends at its expiry at the latest. */
+  async #recoverOne(hold: Hold): Promise<boolean> {
+    try {
       const stored = this.rows.read(hold.request_id);
       // A hold without a row was admitted and never dispatched: its owner died in between, so it costs nothing.
       if (stored === null) await this.#wiring.ledger.release({ request_id: hold.request_id, reason: "not_dispatched", record: null });
       else await recoverRequest(stored, hold.snapshot, this.#ports);
-      recovered += 1;
+      return true;
+    } catch (error) {
+      console.error("an orphaned request could not be ended yet", hold.request_id, error);
+      return false;
     }
-    return recovered;
   }
 
   stored(requestId: string): StoredRequest | null {
@@ -123,7 +135,7 @@ export class Lane {
   }
 
   #wire(): OwnerPorts {
-    const { context, name, ledger, ledgerIsLocal } = this.#wiring;
+    const { context, name, upstream, ledger, ledgerIsLocal } = this.#wiring;
     return {
       lane: name,
       ledger,
@@ -138,7 +150,7 @@ export class Lane {
         answer: (id) => this.rows.answer(id),
       },
       runtime: {
-        fetch: (url, init) => fetch(url, init),
+        fetch: (url, init) => upstream.fetch(url, init),
         now: () => Date.now(),
         after: (milliseconds, action) =>
           milliseconds < COARSE_MILLISECONDS ? exactTimer(milliseconds, action) : this.#deadlines.add(milliseconds, action),

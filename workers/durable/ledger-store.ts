@@ -128,7 +128,7 @@ export class Ledger {
     const { result, writes } = decideExtend(this.#account, hold, command, this.#ports.now());
     if (writes === null) return result;
     const { requestId, keyId } = writes.hold;
-    this.#rows.growHold(writes.hold);
+    this.#storage.transactionSync(() => this.#rows.growHold(writes.hold));
     this.#openHolds.set(requestId, writes.hold);
     this.#account = { ...this.#account, held: this.#account.held + writes.growth };
     this.#deadline = undefined;
@@ -138,13 +138,15 @@ export class Ledger {
 
   /** Books money from outside, once for each external id. */
   credit(command: CreditCommand): CreditResult {
-    const view = { account: this.#account, existing: this.#rows.entryByExternalId(command.external_id) };
-    const { result, writes, incident } = decideCredit(view, command, this.#ports.now(), this.#ports.hash);
-    if (writes !== null) {
-      this.#rows.insertEntry(writes.entry);
-      this.#account = writes.account;
-    }
-    if (incident !== null) this.#rows.insertIncident(incident, this.#ports.now());
+    const now = this.#ports.now();
+    const { result, writes } = this.#storage.transactionSync(() => {
+      const view = { account: this.#account, existing: this.#rows.entryByExternalId(command.external_id) };
+      const decision = decideCredit(view, command, now, this.#ports.hash);
+      if (decision.writes !== null) this.#rows.insertEntry(decision.writes.entry);
+      if (decision.incident !== null) this.#rows.insertIncident(decision.incident, now);
+      return decision;
+    });
+    if (writes !== null) this.#account = writes.account;
     return result;
   }
 

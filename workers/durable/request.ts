@@ -1,12 +1,16 @@
 /** A further lane of an account, named `account:lane`: owns requests like lane 0, with the ledger one call away. */
 import { DurableObject } from "cloudflare:workers";
+import { z } from "zod";
+import { admitResultSchema, endResultSchema, holdSchema } from "../../schema/ledger.ts";
 import { LIMITS } from "../../schema/limits.ts";
-import type { ServeEnvelope } from "../../schema/plan.ts";
 import type { StoredRequest } from "../../schema/request.ts";
-import type { AccountRpc, LaneRpc, ServeResult } from "../../schema/rpc.ts";
+import { type AccountRpc, type LaneRpc, RPC_TAKES, type ServeResult } from "../../schema/rpc.ts";
 import { AlarmClock } from "./alarm-clock.ts";
 import { Lane } from "./lane.ts";
 import { laneName } from "./lane-name.ts";
+import { received } from "./received.ts";
+
+const holdsSchema = z.array(holdSchema);
 
 export class RequestDO extends DurableObject<Env> implements LaneRpc {
   readonly #lane: Lane;
@@ -25,30 +29,32 @@ export class RequestDO extends DurableObject<Env> implements LaneRpc {
     this.#lane = new Lane({
       name: laneName(this.#number),
       context,
+      upstream: env.UPSTREAM ?? globalThis,
       ledger: {
-        admit: (command) => account().admit(command),
-        settle: (command) => account().settle(command),
-        release: (command) => account().release(command),
+        admit: async (command) => received(admitResultSchema, await account().admit(command)),
+        settle: async (command) => received(endResultSchema, await account().settle(command)),
+        release: async (command) => received(endResultSchema, await account().release(command)),
       },
       ledgerIsLocal: false,
-      openHolds: () => account().openHolds(),
+      openHolds: async () => received(holdsSchema, await account().openHolds()),
     });
     void context.blockConcurrencyWhile(() => this.#clock.load());
     context.waitUntil(this.#recoverQuietly());
   }
 
-  async serve(envelope: ServeEnvelope): Promise<ServeResult> {
+  async serve(envelope: unknown): Promise<ServeResult> {
+    const request = received(RPC_TAKES.serve, envelope);
     if (this.#lane.running >= LIMITS.streamsPerLane) return { lane: (this.#number % (LIMITS.lanesPerAccount - 1)) + 1 };
     this.#clock.atLatest(Date.now() + LIMITS.watchdogMilliseconds);
-    return this.#lane.serve(envelope);
+    return this.#lane.serve(request);
   }
 
-  async request(requestId: string): Promise<StoredRequest | null> {
-    return this.#lane.stored(requestId);
+  async request(requestId: unknown): Promise<StoredRequest | null> {
+    return this.#lane.stored(received(RPC_TAKES.name, requestId));
   }
 
-  async events(requestId: string, afterSeq: number): Promise<ReadableStream<Uint8Array> | null> {
-    return this.#lane.events(requestId, afterSeq);
+  async events(requestId: unknown, afterSeq: unknown): Promise<ReadableStream<Uint8Array> | null> {
+    return this.#lane.events(received(RPC_TAKES.name, requestId), received(RPC_TAKES.count, afterSeq));
   }
 
   async recover(): Promise<number> {

@@ -11,7 +11,7 @@ export function errorAnswer(protocol: Protocol, error: GatewayError, requestId: 
   const retryAfter = error.retry_after_seconds === null ? {} : { "retry-after": String(Math.ceil(error.retry_after_seconds)) };
   return new Response(protocol.renderError(error, requestId), {
     status: error.status,
-    headers: { ...headers, ...retryAfter, "content-type": JSON_TYPE, "x-plyrum-request-id": requestId },
+    headers: { ...headers, ...retryAfter, ...protocol.errorHeaders?.(error), "content-type": JSON_TYPE, "x-plyrum-request-id": requestId },
   });
 }
 

@@ -16,6 +16,7 @@ import { costOf } from "../cost/cost.ts";
 import { PROTOCOLS } from "../protocol/index.ts";
 import type { EncoderContext, Protocol } from "../protocol/protocol.ts";
 import { sendAttempt, type AttemptOutcome } from "../runtime/send-attempt.ts";
+import { signRequest } from "../runtime/sign-request.ts";
 import { errorAnswer, refusalError } from "./answers.ts";
 import { finishRequest } from "./finish-request.ts";
 import { addFrame, type LiveRequest } from "./live-request.ts";
@@ -93,6 +94,7 @@ function contextOf(envelope: ServeEnvelope, snapshot: PriceSnapshot, now: number
     model: envelope.plan.model,
     createdSeconds: Math.floor(now / 1000),
     wantsStreamUsage: envelope.wants_stream_usage,
+    embeddingEncoding: envelope.embedding_encoding,
     costMicroRub: (usage: Usage) => (envelope.raw ? null : toJsonNumber(microRub(costOf(snapshot, usage).costMicroRub))),
   };
 }
@@ -128,6 +130,8 @@ async function attempted(run: Run, attempt: PlanAttempt, index: number, ports: O
     headers: upstreamHeaders(run.envelope, attempt, index),
     body: run.envelope.bodies[index] ?? new Uint8Array(0),
   };
+  const credential = run.envelope.credentials[index] ?? null;
+  if (attempt.auth.kind === "sigv4" && credential !== null) call.headers = await signRequest(call, attempt.auth, credential, startedAt);
   const outcome = await sendAttempt(call, PROTOCOLS[attempt.protocol], run.controller, ports.runtime);
   run.live.attempts.push({
     provider: attempt.provider,
@@ -136,9 +140,14 @@ async function attempted(run: Run, attempt: PlanAttempt, index: number, ports: O
     status: outcome.ok ? outcome.response.status : outcome.status,
     error_code: outcome.ok ? null : outcome.error.code,
     started_at: startedAt,
-    provider_request_id: outcome.ok ? (outcome.response.headers.get("x-request-id") ?? outcome.response.headers.get("request-id")) : null,
+    provider_request_id: outcome.ok ? requestIdOf(outcome.response.headers) : null,
   });
   return outcome;
+}
+
+/** The upstream's own id of the call, by the names providers give it. */
+function requestIdOf(headers: Headers): string | null {
+  return headers.get("x-request-id") ?? headers.get("request-id") ?? headers.get("x-amzn-requestid");
 }
 
 function upstreamHeaders(envelope: ServeEnvelope, attempt: PlanAttempt, index: number): Record<string, string> {
@@ -147,7 +156,7 @@ function upstreamHeaders(envelope: ServeEnvelope, attempt: PlanAttempt, index: n
     "x-plyrum-request-id": envelope.request_id,
     ...attempt.headers,
   };
-  headers["accept"] = envelope.stream ? "text/event-stream" : "application/json";
+  headers["accept"] = envelope.stream ? PROTOCOLS[attempt.protocol].streamContentType : "application/json";
   for (const name of attempt.passed_headers) {
     const value = envelope.caller_headers[name];
     if (value !== undefined) headers[name] = value;
@@ -155,7 +164,7 @@ function upstreamHeaders(envelope: ServeEnvelope, attempt: PlanAttempt, index: n
   const credential = envelope.credentials[index] ?? null;
   if (credential === null) return headers;
   if (attempt.auth.kind === "bearer") headers["authorization"] = `Bearer ${credential}`;
-  else headers[attempt.auth.header] = credential;
+  else if (attempt.auth.kind === "header") headers[attempt.auth.header] = credential;
   return headers;
 }
 

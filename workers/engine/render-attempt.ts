@@ -1,9 +1,13 @@
 /** The body sent upstream, and what it could not carry: the caller's own bytes where the protocols agree, a translation elsewhere. */
 import { failed, gatewayError, type Outcome } from "../../schema/error.ts";
+import { parseJson } from "../../schema/json.ts";
 import { LIMITS } from "../../schema/limits.ts";
-import type { Plan } from "../../schema/plan.ts";
+import type { Plan, PlanAttempt } from "../../schema/plan.ts";
 import type { CanonicalRequest, Loss } from "../protocol/canonical.ts";
 import { PROTOCOLS } from "../protocol/index.ts";
+import { sliceAt } from "../protocol/json-text.ts";
+import { restLosses } from "../protocol/losses.ts";
+import { hasForeignState, withStateOf } from "../protocol/opaque-state.ts";
 
 export interface RenderInput {
   bodyText: string;
@@ -28,10 +32,11 @@ export function renderAttempt(input: RenderInput): Outcome<RenderedAttempts> {
   for (const [index, attempt] of plan.attempts.entries()) {
     const target = { model: attempt.model, quirks: attempt.quirks, maxOutputTokens: plan.output_tokens_max };
     const protocol = PROTOCOLS[attempt.protocol];
-    const isSame = attempt.protocol === request.protocol;
-    const rendered = isSame
-      ? { body: protocol.spliceRequest(bodyText, request, target), losses: cappedLoss(input) }
-      : protocol.renderRequest(request, target);
+    // State of another provider cannot pass to this one, even where the bytes otherwise could.
+    const passes = attempt.protocol === request.protocol && !hasForeignState(request);
+    const rendered = passes
+      ? { body: protocol.spliceRequest(bodyText, request, target), losses: [...cappedLoss(input), ...refusedLosses(input, attempt)] }
+      : protocol.renderRequest(withStateOf(request, attempt.protocol), target);
     bodies.push(new Uint8Array(encoder.encode(rendered.body)));
     if (index === 0) losses = rendered.losses;
   }
@@ -44,6 +49,15 @@ export function renderAttempt(input: RenderInput): Outcome<RenderedAttempts> {
 function cappedLoss(input: RenderInput): Loss[] {
   if (input.request.maxOutputTokens !== null) return [];
   return [{ class: "approximation", path: "max_tokens", note: `→${input.plan.output_tokens_max}` }];
+}
+
+/** Fields of the caller's own body that this provider is declared to refuse, which the splice takes out. */
+function refusedLosses({ bodyText, request }: RenderInput, attempt: PlanAttempt): Loss[] {
+  return (attempt.quirks.refusedFields ?? []).flatMap((field) => {
+    const text = sliceAt(bodyText, [field]);
+    const parsed = text === null ? null : parseJson(text);
+    return parsed?.ok === true ? restLosses({ ...request, rest: { [field]: parsed.value } }, attempt.protocol) : [];
+  });
 }
 
 function unsupported(loss: Loss, plan: Plan): Outcome<never> {

@@ -11,6 +11,7 @@ import { holdOf } from "../cost/cost.ts";
 import { boundInputTokens } from "../cost/estimate.ts";
 import type { CanonicalRequest } from "../protocol/canonical.ts";
 import { PROTOCOLS } from "../protocol/index.ts";
+import type { RequestAddress } from "../protocol/protocol.ts";
 import { measurePrompt } from "../protocol/measure.ts";
 import { errorAnswer } from "./answers.ts";
 import { renderAttempt } from "./render-attempt.ts";
@@ -18,6 +19,7 @@ import { renderAttempt } from "./render-attempt.ts";
 /** A caller's call, as the HTTP edge took it. */
 export interface CompletionCall {
   protocol: ProtocolId;
+  address: RequestAddress;
   headers: Headers;
   bodyText: string;
   receivedAt: number;
@@ -60,7 +62,7 @@ export async function serveCompletion(call: CompletionCall, ports: CompletionPor
 async function prepare(call: CompletionCall, ports: CompletionPorts): Promise<Outcome<Omit<ServeEnvelope, "request_id">>> {
   const caller = ports.authenticate();
   if (!caller.ok) return caller;
-  const parsed = PROTOCOLS[call.protocol].parseRequest(call.bodyText);
+  const parsed = PROTOCOLS[call.protocol].parseRequest(call.bodyText, call.address);
   if (!parsed.ok) return parsed;
   const request = parsed.value;
   const planned = await ports.plan(request, hintOf(call.headers));
@@ -73,7 +75,12 @@ async function prepare(call: CompletionCall, ports: CompletionPorts): Promise<Ou
     return badIdempotencyKey();
   const measure = measurePrompt(request);
   const inputTokensMax = boundInputTokens(measure);
-  const bounds = { inputTokensMax, outputTokensMax: request.maxOutputTokens ?? plan.output_tokens_max, choices: request.choices };
+  const bounds = {
+    inputTokensMax,
+    outputTokensMax: request.maxOutputTokens ?? plan.output_tokens_max,
+    choices: request.choices,
+    inputs: request.embedding === undefined ? 1 : request.turns.length,
+  };
   return {
     ok: true,
     value: {
@@ -82,6 +89,7 @@ async function prepare(call: CompletionCall, ports: CompletionPorts): Promise<Ou
       protocol: call.protocol,
       stream: request.stream,
       wants_stream_usage: request.wantsStreamUsage,
+      embedding_encoding: request.embedding?.encoding ?? null,
       plan,
       bodies: rendered.value.bodies,
       credentials,
@@ -92,13 +100,18 @@ async function prepare(call: CompletionCall, ports: CompletionPorts): Promise<Ou
       tokens_bound: inputTokensMax + bounds.outputTokensMax * bounds.choices,
       measure,
       idempotency_key: idempotencyKey,
-      body_hash: idempotencyKey === null ? null : ports.hash(`${call.protocol}\n${call.bodyText}`),
+      body_hash: idempotencyKey === null ? null : ports.hash(callText(call)),
       on_disconnect: call.headers.get("x-plyrum-on-disconnect") === "finish" ? "finish" : "cancel",
       raw: call.headers.get("x-plyrum-raw") === "1",
       received_at: call.receivedAt,
       evidence: ports.evidence,
     },
   };
+}
+
+/** Everything that makes two calls the same: some protocols keep the model and the streaming switch in the path. */
+function callText({ protocol, address, bodyText }: CompletionCall): string {
+  return [protocol, address.model ?? "", address.stream ?? "", bodyText].join("\n");
 }
 
 function hintOf(headers: Headers): string | null {

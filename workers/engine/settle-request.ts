@@ -76,6 +76,11 @@ export function ledgerEnd(finished: Finished): LedgerEnd {
   return { kind: "settle", facts, record: JSON.stringify(recordOf(finished, facts)) };
 }
 
+/** A word of the upstream's, no longer than a row should carry: a record that grew past its limit would keep the settlement from landing. */
+function bounded(word: string | null): string | null {
+  return word === null ? null : word.slice(0, LIMITS.upstreamWordCharacters);
+}
+
 function recordOf(finished: Finished, charge: ChargeFacts | null): RequestRecord {
   const { facts, progress } = finished;
   const attempt = facts.plan.attempts[Math.max(0, finished.attempts.length - 1)];
@@ -96,9 +101,9 @@ function recordOf(finished: Finished, charge: ChargeFacts | null): RequestRecord
     provider_cost_pico_usd: charge?.provider_cost_pico_usd ?? null,
     snapshot: finished.snapshot,
     flagged: charge?.flagged ?? null,
-    attempts: finished.attempts,
+    attempts: finished.attempts.map((each) => ({ ...each, provider_request_id: bounded(each.provider_request_id) })),
     timings: timingsOf(finished, charge, progress?.first_byte_at ?? null),
-    finish_reason: finished.finishReason,
+    finish_reason: bounded(finished.finishReason),
     evidence: facts.evidence,
     idempotency_key: facts.idempotency_key,
   };

@@ -2,6 +2,7 @@
 import type { GatewayError } from "../../schema/error.ts";
 import { gatewayError } from "../../schema/error.ts";
 import { LIMITS } from "../../schema/limits.ts";
+import type { StreamFraming } from "../../schema/protocol.ts";
 import type { Protocol } from "../protocol/protocol.ts";
 import type { Relay } from "../protocol/relay-contract.ts";
 import { createRelay } from "../protocol/relay.ts";
@@ -16,11 +17,18 @@ import { type AnswerInput, kept, type Run } from "./run.ts";
 
 const HEARTBEAT = new TextEncoder().encode(renderHeartbeat);
 
+/** What the content type of a stream says, by framing. A stream of one line (a model was loaded, nothing was said) may come as plain JSON. */
+const STREAM_TYPES: Readonly<Record<StreamFraming, string>> = {
+  sse: "text/event-stream",
+  ndjson: "json",
+  eventstream: "amazon.eventstream",
+};
+
 /** Gives the response as soon as the first event is there (or nothing came for a while); the pump goes on after that. */
 export async function streamAnswer(input: AnswerInput, ports: OwnerPorts): Promise<Response> {
   const { run, attempt, upstream, response } = input;
   const { live, envelope, caller } = run;
-  if (!isEventStream(response)) return notAStream(input, ports);
+  if (!isStream(response, upstream)) return notAStream(input, ports);
   const recorder = envelope.idempotency_key === null ? null : new AnswerRecorder();
   const relay = recorded(createRelay({ upstream, caller, quirks: attempt.quirks, context: run.context, requestId: live.id }), recorder);
   live.meter = relay.meter;
@@ -32,8 +40,8 @@ export async function streamAnswer(input: AnswerInput, ports: OwnerPorts): Promi
     sink: pipe.writable,
     relay: watched(relay, run, ports),
     drainWithoutClient: envelope.on_disconnect === "finish" || !attempt.abort_stops_billing,
-    heartbeat: HEARTBEAT,
-    abort: () => run.controller.abort(),
+    // Only server-sent events have comments.
+    heartbeat: caller.framing === "sse" ? HEARTBEAT : null,
     now: ports.runtime.now,
     pause: (milliseconds) => new Promise((resolve) => ports.runtime.after(milliseconds, resolve)),
     everySecond: ports.everySecond,
@@ -63,8 +71,8 @@ function streamHeaders(run: Run): Record<string, string> {
   };
 }
 
-function isEventStream(response: Response): boolean {
-  return (response.headers.get("content-type") ?? "").toLowerCase().includes("event-stream");
+function isStream(response: Response, upstream: Protocol): boolean {
+  return (response.headers.get("content-type") ?? "").toLowerCase().includes(STREAM_TYPES[upstream.framing]);
 }
 
 function emptyBody(): ReadableStream<Uint8Array> {

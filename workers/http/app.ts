@@ -1,15 +1,19 @@
 /** The HTTP surface: which path is served by whom. One file an endpoint family; nothing here but order, ids and the last resort. */
 import { Hono } from "hono";
 import { createMiddleware } from "hono/factory";
-import { gatewayError } from "../../schema/error.ts";
+import { gatewayError, type GatewayError } from "../../schema/error.ts";
+import { errorAnswer } from "../engine/answers.ts";
+import { PROTOCOLS } from "../protocol/index.ts";
 import { registerAccount } from "./account/index.ts";
 import { registerAdmin } from "./admin/index.ts";
 import type { ReliabilityPorts } from "./admin/reliability.ts";
 import type { AppEnv } from "./app-env.ts";
 import { authenticate } from "./authenticate.ts";
 import { registerCompletions } from "./completions.ts";
+import { registerGeminiModels } from "./gemini-models.ts";
 import { registerMetrics } from "./metrics.ts";
 import { registerModels } from "./models.ts";
+import { registerOllamaModels } from "./ollama-models.ts";
 import { registerOpenapi } from "./openapi.ts";
 import { newRequestId } from "./own-by-object.ts";
 import { registerRequests } from "./requests.ts";
@@ -17,18 +21,36 @@ import { errorResponse } from "./respond.ts";
 
 /** Routes that hold no money: the key must be active in its account's object. */
 const callerRequired = createMiddleware<AppEnv>(async (context, next) => {
+  const refuse = context.req.path.startsWith("/api/") ? errorAnswerOfApi : errorResponse;
   const known = authenticate(context.req.raw.headers, context.req.url, context.env);
-  if (!known.ok) return errorResponse(known.error, context.get("requestId"));
+  if (!known.ok) return refuse(known.error, context.get("requestId"));
   const { accountId, keyHash } = known.value;
   const keyId = await context.env.ACCOUNT.get(context.env.ACCOUNT.idFromName(accountId)).keyIdOfHash(keyHash);
   if (keyId === null)
-    return errorResponse(gatewayError("invalid_api_key", "The API key is not valid, or has been revoked."), context.get("requestId"));
+    return refuse(gatewayError("invalid_api_key", "The API key is not valid, or has been revoked."), context.get("requestId"));
   context.set("caller", { accountId, keyId, keyHash });
   await next();
   return undefined;
 });
 
-const KEYED_PATHS = ["/v1/models", "/v1/models/*", "/v1/balance", "/v1/usage", "/v1/usage/*", "/v1/requests", "/v1/requests/*"];
+const KEYED_PATHS = [
+  "/v1/models",
+  "/v1/models/*",
+  "/v1beta/models",
+  "/v1beta/models/*",
+  "/v1/balance",
+  "/v1/usage",
+  "/v1/usage/*",
+  "/v1/requests",
+  "/v1/requests/*",
+  "/api/tags",
+  "/api/show",
+];
+
+/** Ollama's clients read an error's message where the others have an object. */
+function errorAnswerOfApi(error: GatewayError, requestId: string): Response {
+  return errorAnswer(PROTOCOLS["ollama-chat"], error, requestId);
+}
 
 export function createApp(reliability: ReliabilityPorts): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
@@ -37,9 +59,11 @@ export function createApp(reliability: ReliabilityPorts): Hono<AppEnv> {
     await next();
   });
   registerCompletions(app);
+  registerGeminiModels(app);
   app.get("/healthz", (context) => context.json({ status: "ok" }));
   for (const path of KEYED_PATHS) app.use(path, callerRequired);
   registerModels(app);
+  registerOllamaModels(app);
   registerRequests(app);
   registerAccount(app);
   registerAdmin(app, reliability);

@@ -1,6 +1,10 @@
 /**
  * Who calls, from the key's own text: the tag is checked with the deployment's secret before any storage is touched, and the account
  * is inside the key. Whether the key is active is decided by the account's object, in admission.
+ *
+ * Clients of Amazon's SDK send the key as a bearer token where they are told to; where they sign, the key is the access key id of their
+ * credential, and it alone counts. The key is itself the secret that proves the caller, as in every other header, so a signature made
+ * with it would prove nothing more, and none is checked: whatever secret key the client was given, the call is the key's.
  */
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import { failed, gatewayError, type Outcome } from "../../schema/error.ts";
@@ -12,6 +16,8 @@ import type { KnownCaller } from "../engine/serve-completion.ts";
 export function credentialOf(headers: Headers, url: string): string | null {
   const authorization = headers.get("authorization");
   if (authorization !== null && /^bearer /i.test(authorization)) return authorization.slice(7).trim();
+  const signedBy = authorization === null ? null : /^AWS4-HMAC-SHA256 Credential=([^/,\s]+)\//.exec(authorization);
+  if (signedBy?.[1] !== undefined) return signedBy[1];
   return headers.get("x-api-key") ?? headers.get("x-goog-api-key") ?? (url.includes("?") ? new URL(url).searchParams.get("key") : null);
 }
 

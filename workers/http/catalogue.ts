@@ -1,7 +1,9 @@
 /** What routing needs of the documents and the environment, computed once for each version of them and not once a request. */
 import type { ConfigDocument } from "../../schema/document.ts";
+import { longestMatch } from "../../schema/glob.ts";
 import { LIMITS } from "../../schema/limits.ts";
 import type { PriceDocument, PriceSnapshot } from "../../schema/price.ts";
+import type { ProtocolId } from "../../schema/protocol.ts";
 import { priceSnapshot } from "../cost/price.ts";
 import type { RoutingTable } from "../routing/resolve-model.ts";
 import { activeProviders, type ActiveProvider } from "./environment.ts";
@@ -12,8 +14,11 @@ interface Priced {
 }
 
 export interface Catalogue {
-  providers: Map<string, ActiveProvider>;
+  /** Who serves a slug; null: nobody. */
+  providerOf: (slug: string) => ActiveProvider | null;
   table: RoutingTable;
+  /** Ids of the providers that speak a wire format. */
+  speakersOf: (protocol: ProtocolId) => readonly string[];
   /** The price of a slug; null: it has none. */
   snapshot: (slug: string) => Priced | null;
 }
@@ -34,12 +39,18 @@ export function catalogueOf(documents: Documents, env: Env): Catalogue {
 }
 
 function makeCatalogue({ prices, config }: Documents, env: Env): Catalogue {
-  const providers = activeProviders(env, config);
+  const active = activeProviders(env, config);
+  const served = [...active.keys()];
   const aliases = Object.fromEntries(Object.entries(config.model_aliases ?? {}).map(([name, alias]) => [name, alias.target]));
   const snapshots = new Map<string, Priced>();
   return {
-    providers,
-    table: { providers: [...providers.keys()], pricedModels: Object.keys(prices.models), aliases },
+    providerOf: (slug) => active.get(longestMatch(served, slug) ?? "") ?? null,
+    speakersOf: (protocol) =>
+      [...active.values()]
+        .map(({ definition }) => definition)
+        .filter(({ endpoints }) => endpoints.some((endpoint) => endpoint.protocol === protocol))
+        .map(({ id }) => id),
+    table: { served, pricedModels: Object.keys(prices.models), aliases },
     snapshot: (slug) => {
       const known = snapshots.get(slug);
       if (known !== undefined) return known;

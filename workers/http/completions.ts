@@ -1,4 +1,4 @@
-/** `POST /v1/chat/completions` and `POST /v1/messages`: the edge of a completion. Reads the body within its bound and wires the engine's ports. */
+/** `POST /v1/chat/completions`, `/v1/responses`, `/v1/messages` and their like: the edge of a completion. Reads the body within its bound and wires the engine's ports. */
 import type { Context, Hono } from "hono";
 import { failed, gatewayError, type GatewayError, type Outcome } from "../../schema/error.ts";
 import { LIMITS } from "../../schema/limits.ts";
@@ -9,6 +9,7 @@ import { errorAnswer } from "../engine/answers.ts";
 import { type PlannedRequest, serveCompletion } from "../engine/serve-completion.ts";
 import type { CanonicalRequest } from "../protocol/canonical.ts";
 import { PROTOCOLS } from "../protocol/index.ts";
+import { NO_ADDRESS, type RequestAddress } from "../protocol/protocol.ts";
 import { measurePrompt } from "../protocol/measure.ts";
 import { makePlan } from "../routing/make-plan.ts";
 import { resolveModel } from "../routing/resolve-model.ts";
@@ -18,18 +19,29 @@ import { authenticate, hashText } from "./authenticate.ts";
 import { catalogueOf } from "./catalogue.ts";
 import { loadDocuments } from "./documents.ts";
 import { ownByObject } from "./own-by-object.ts";
+import { typeFault } from "./respond.ts";
 
-const ENDPOINTS: readonly { path: string; protocol: ProtocolId }[] = [
-  { path: "/v1/chat/completions", protocol: "openai-chat" },
-  { path: "/v1/messages", protocol: "anthropic-messages" },
+/** Where callers of each protocol post. `:model` in a path names the model; `stream` is the path's own word on streaming, null where the body says it. */
+const ENDPOINTS: readonly { path: string; protocol: ProtocolId; stream: boolean | null }[] = [
+  { path: "/v1/chat/completions", protocol: "openai-chat", stream: null },
+  { path: "/v1/responses", protocol: "openai-responses", stream: null },
+  { path: "/v1/messages", protocol: "anthropic-messages", stream: null },
+  { path: "/model/:model{.+}/converse", protocol: "bedrock-converse", stream: false },
+  { path: "/model/:model{.+}/converse-stream", protocol: "bedrock-converse", stream: true },
+  { path: "/api/chat", protocol: "ollama-chat", stream: null },
+  { path: "/api/generate", protocol: "ollama-generate", stream: null },
+  { path: "/v1/embeddings", protocol: "openai-embeddings", stream: null },
 ];
 
 export function registerCompletions(app: Hono<AppEnv>): void {
-  for (const { path, protocol } of ENDPOINTS) app.post(path, (context) => complete(context, protocol));
-  app.post("/v1/messages/count_tokens", countTokens);
+  for (const { path, protocol, stream } of ENDPOINTS) {
+    app.post(path, (context) => complete(context, protocol, { model: context.req.param("model") ?? null, stream }));
+  }
+  app.post("/v1/messages/count_tokens", (context) => countTokens(context, MESSAGES_COUNT));
 }
 
-async function complete(context: Context<AppEnv>, protocol: ProtocolId): Promise<Response> {
+/** One call from its first byte to its answer. `address` is what the path says of it. */
+export async function complete(context: Context<AppEnv>, protocol: ProtocolId, address: RequestAddress): Promise<Response> {
   const receivedAt = Date.now();
   const requestId = context.get("requestId");
   const { env } = context;
@@ -38,7 +50,7 @@ async function complete(context: Context<AppEnv>, protocol: ProtocolId): Promise
   const body = await readBody(context.req.raw);
   if (!body.ok) return errorAnswer(PROTOCOLS[protocol], body.error, requestId);
   return serveCompletion(
-    { protocol, headers: context.req.raw.headers, bodyText: body.value, receivedAt },
+    { protocol, address, headers: context.req.raw.headers, bodyText: body.value, receivedAt },
     {
       authenticate: () => known,
       plan: (request, hint) => planFor(context, request, hint),
@@ -56,14 +68,8 @@ function evidenceOf(env: Env): "live" | "offline" {
 
 /** The body as text, within its bound. */
 async function readBody(request: Request): Promise<Outcome<string>> {
-  const type = request.headers.get("content-type");
-  if (type !== null && !/\bjson\b|^text\/plain|x-www-form-urlencoded/i.test(type)) {
-    return failed(
-      gatewayError("unsupported_media_type", `The body must be JSON, not ${type.slice(0, 100)}.`, {
-        suggestion: "Send content-type: application/json.",
-      }),
-    );
-  }
+  const fault = typeFault(request);
+  if (fault !== null) return failed(fault);
   const text = await readBounded(request, LIMITS.requestBodyBytes);
   return text === null ? failed(tooLarge()) : { ok: true, value: text };
 }
@@ -79,11 +85,11 @@ async function planFor(context: Context<AppEnv>, request: CanonicalRequest, hint
   const { env } = context;
   const catalogue = catalogueOf(await loadDocuments(env, (work) => context.executionCtx.waitUntil(work)), env);
   const name = withoutCommands(request.model, env);
-  const resolved = resolveModel(name, hint, catalogue.table);
+  const resolved = resolveModel(name, hint, { ...catalogue.table, home: catalogue.speakersOf(request.protocol) });
   if (!resolved.ok) return resolved;
   const slug = `${resolved.value.provider}/${resolved.value.model}`;
-  const provider = catalogue.providers.get(resolved.value.provider);
-  if (provider === undefined) throw new Error("a model was resolved to a provider that is off");
+  const provider = catalogue.providerOf(slug);
+  if (provider === null) throw new Error("a model was resolved that nobody serves");
   const priced = catalogue.snapshot(slug);
   if (priced === null) return failed(notPriced(slug, catalogue.table.pricedModels));
   const plan = makePlan({
@@ -91,9 +97,11 @@ async function planFor(context: Context<AppEnv>, request: CanonicalRequest, hint
     provider: provider.definition,
     baseUrl: provider.baseUrl,
     callerProtocol: request.protocol,
+    stream: request.stream,
     outputTokensMax: Math.min(priced.snapshot.max_output_tokens, LIMITS.outputTokensUnasked),
   });
-  return { ok: true, value: { plan: { ...plan, model: slug }, ...priced, credentials: [provider.credential] } };
+  if (!plan.ok) return plan;
+  return { ok: true, value: { plan: { ...plan.value, model: slug }, ...priced, credentials: [provider.credential] } };
 }
 
 /** The offline provider takes commands after an `@` in the model name (scripts/offline); they are no part of the priced model. */
@@ -110,23 +118,32 @@ function notPriced(slug: string, priced: readonly string[]): GatewayError {
   });
 }
 
-/** Anthropic's token count: our estimate, free of charge; the provider's own count comes with the answer. */
-async function countTokens(context: Context<AppEnv>): Promise<Response> {
-  const protocol = PROTOCOLS["anthropic-messages"];
+/** How callers of one protocol ask for a token count and read the answer. */
+export interface TokenCount {
+  protocol: ProtocolId;
+  address: RequestAddress;
+  /** The request to count, from the body of the call. */
+  bodyOf: (bodyText: string) => string;
+  answerOf: (inputTokens: number) => object;
+}
+
+const MESSAGES_COUNT: TokenCount = {
+  protocol: "anthropic-messages",
+  address: NO_ADDRESS,
+  // A count has no output, so its body lacks the one field that a message must have.
+  bodyOf: (text) => (/"max_tokens"\s*:/.test(text) ? text : text.replace("{", '{"max_tokens":1,')),
+  answerOf: (input_tokens) => ({ input_tokens }),
+};
+
+/** A token count: our estimate, free of charge; the provider's own count comes with the answer. */
+export async function countTokens(context: Context<AppEnv>, count: TokenCount): Promise<Response> {
+  const protocol = PROTOCOLS[count.protocol];
   const requestId = context.get("requestId");
   const known = authenticate(context.req.raw.headers, context.req.url, context.env);
   if (!known.ok) return errorAnswer(protocol, known.error, requestId);
   const body = await readBody(context.req.raw);
   if (!body.ok) return errorAnswer(protocol, body.error, requestId);
-  const parsed = protocol.parseRequest(withMaxTokens(body.value));
+  const parsed = protocol.parseRequest(count.bodyOf(body.value), count.address);
   if (!parsed.ok) return errorAnswer(protocol, parsed.error, requestId);
-  return Response.json(
-    { input_tokens: estimateInputTokens(measurePrompt(parsed.value)) },
-    { headers: { "x-plyrum-request-id": requestId } },
-  );
-}
-
-/** A count has no output, so its body lacks the one field that a message must have. */
-function withMaxTokens(bodyText: string): string {
-  return /"max_tokens"\s*:/.test(bodyText) ? bodyText : bodyText.replace("{", '{"max_tokens":1,');
+  return Response.json(count.answerOf(estimateInputTokens(measurePrompt(parsed.value))), { headers: { "x-plyrum-request-id": requestId } });
 }

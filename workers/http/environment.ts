@@ -1,8 +1,8 @@
 /** Which providers are on in this deployment, with their addresses and credentials: from the environment and from the config. */
 import type { ConfigDocument } from "../../schema/document.ts";
-import { PROTOCOL_IDS, type ProtocolId } from "../../schema/protocol.ts";
 import type { ProviderDefinition } from "../../schema/provider.ts";
 import { PROVIDERS } from "../provider/index.ts";
+import { type Declared, definitionOf, providerIdOf } from "./declared-providers.ts";
 
 export interface ActiveProvider {
   definition: ProviderDefinition;
@@ -16,54 +16,59 @@ function variable(env: Env, name: string): string | null {
   return typeof value === "string" && value !== "" ? value : null;
 }
 
-/** A provider is on when its key or its base URL is in the environment, or when the config declares it. */
+/**
+ * What is on, by the slug or glob it serves (the longest that matches counts): a provider whose key or base URL is in the environment
+ * as `provider/*`, and each entry of the config as its `model`.
+ */
 export function activeProviders(env: Env, config: ConfigDocument): Map<string, ActiveProvider> {
   const active = new Map<string, ActiveProvider>();
-  for (const definition of Object.values(PROVIDERS)) {
-    const credential = variable(env, definition.api_key_env);
+  for (const known of Object.values(PROVIDERS)) {
+    const definition = inRegion(known, env);
+    const credential = credentialFromEnvironment(definition, env);
     const baseUrl = variable(env, definition.base_url_env);
     if (credential === null && baseUrl === null) continue;
-    active.set(definition.id, { definition, baseUrl: baseUrl ?? definition.base_url, credential });
+    if (baseUrl === null && definition.own_address === true) continue;
+    active.set(`${definition.id}/*`, { definition, baseUrl: baseUrl ?? definition.base_url, credential });
   }
   for (const declared of config.model_providers ?? []) addDeclared(declared, env, active);
   return active;
 }
 
-type Declared = NonNullable<ConfigDocument["model_providers"]>[number];
+/** The definition as it is in this deployment: the environment's region in its address and its signatures. */
+function inRegion(definition: ProviderDefinition, env: Env): ProviderDefinition {
+  const { auth } = definition;
+  if (auth.kind !== "sigv4") return definition;
+  const region = variable(env, auth.region_env) ?? auth.region;
+  return { ...definition, base_url: definition.base_url.replace("{region}", region), auth: { ...auth, region } };
+}
 
-/** One entry of the config: more facts for a provider of the registry, or any address that speaks a protocol of ours. */
+/** The provider's key; for one that takes signatures, all that a signature is made with. Null: not there, or not whole. */
+function credentialFromEnvironment({ api_key_env: name, auth }: ProviderDefinition, env: Env): string | null {
+  const key = variable(env, name);
+  if (auth.kind !== "sigv4" || key === null) return key;
+  const secret = variable(env, auth.secret_env);
+  const token = variable(env, auth.token_env);
+  return secret === null ? null : [key, secret, ...(token === null ? [] : [token])].join(":");
+}
+
+/** Adds one entry of the config. What it leaves out is that of the same provider before it, or of the registry. */
 function addDeclared(declared: Declared, env: Env, active: Map<string, ActiveProvider>): void {
-  const id = declared.model.slice(0, Math.max(0, declared.model.indexOf("/")));
-  if (id === "") return;
-  const known = PROVIDERS[id] ?? (declared.provider_interface === undefined ? undefined : PROVIDERS[declared.provider_interface]);
-  const before = active.get(id);
-  const baseUrl = declared.base_url ?? before?.baseUrl ?? (PROVIDERS[id] === undefined ? undefined : known?.base_url);
+  const id = providerIdOf(declared.model);
+  if (id === "" || id.includes("*")) return;
+  const before = active.get(declared.model) ?? active.get(`${id}/*`);
+  const named = declared.provider_interface === undefined && before !== undefined ? before.definition : definitionOf(declared);
+  if (named === null) return;
+  const definition = inRegion(named, env);
+  const own = PROVIDERS[id] === undefined || PROVIDERS[id].own_address === true ? undefined : inRegion(PROVIDERS[id], env).base_url;
+  const baseUrl = declared.base_url ?? before?.baseUrl ?? own;
   if (baseUrl === undefined) return;
-  const credential = credentialOf(declared.access_key, env) ?? before?.credential ?? null;
-  active.set(id, { definition: { ...(known ?? compatible(id, baseUrl)), id }, baseUrl, credential });
+  // A key is never sent to an address it was not given for.
+  const inherited = declared.base_url === undefined ? (before?.credential ?? null) : null;
+  const credential = declared.access_key === undefined ? inherited : credentialOf(declared.access_key, env);
+  active.set(declared.model, { definition, baseUrl, credential });
 }
 
 /** `$NAME` is read from the environment; anything else is the credential itself. */
-function credentialOf(accessKey: string | undefined, env: Env): string | null {
-  if (accessKey === undefined) return null;
+function credentialOf(accessKey: string, env: Env): string | null {
   return accessKey.startsWith("$") ? variable(env, accessKey.slice(1).replace(/^\{|\}$/g, "")) : accessKey;
-}
-
-/** Any address that speaks the first protocol of the list, which is what "compatible" means in this field. */
-function compatible(id: string, baseUrl: string): ProviderDefinition {
-  const protocol: ProtocolId = PROTOCOL_IDS[0];
-  return {
-    id,
-    name: id,
-    base_url: baseUrl,
-    api_key_env: `${id.toUpperCase()}_API_KEY`,
-    base_url_env: `${id.toUpperCase()}_BASE_URL`,
-    endpoints: [{ protocol, path: "/chat/completions" }],
-    auth: { kind: "bearer" },
-    headers: {},
-    passed_headers: [],
-    abort_stops_billing: false,
-    quirks: {},
-    offline_path: "",
-  };
 }

@@ -12,8 +12,19 @@ export function errorResponse(error: GatewayError, requestId: string): Response 
   return errorAnswer(PROTOCOLS["openai-chat"], error, requestId);
 }
 
-/** A request body against its schema. Errors: `request_too_large`, `invalid_json`, `invalid_request` with the field's path. */
+/** What is wrong with a body's declared type; null for JSON, for no type at all, and for what tools send JSON as when they are not told. */
+export function typeFault(request: Request): GatewayError | null {
+  const type = request.headers.get("content-type");
+  if (type === null || /\bjson\b|^text\/plain|x-www-form-urlencoded/i.test(type)) return null;
+  return gatewayError("unsupported_media_type", `The body must be JSON, not ${type.slice(0, 100)}.`, {
+    suggestion: "Send content-type: application/json.",
+  });
+}
+
+/** A request body against its schema. Errors: `unsupported_media_type`, `request_too_large`, `invalid_json`, `invalid_request` with the field's path. */
 export async function readJsonBody<S extends z.ZodType>(request: Request, schema: S): Promise<Outcome<z.output<S>>> {
+  const fault = typeFault(request);
+  if (fault !== null) return failed(fault);
   const text = await readBounded(request, LIMITS.adminBodyBytes);
   if (text === null) return failed(gatewayError("request_too_large", `A body may have at most ${LIMITS.adminBodyBytes} bytes here.`));
   const parsed = parseJson(text);

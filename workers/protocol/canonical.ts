@@ -26,7 +26,8 @@ export type Block =
   | { type: "file"; source: MediaSource; name: string | null; cache: CacheMark | null }
   | { type: "audio"; source: MediaSource; format: string | null }
   | { type: "reasoning"; kind: ReasoningKind; text: string; signature: string | null; data: string | null }
-  | { type: "tool-call"; id: string; name: string; argumentsText: string; cache: CacheMark | null }
+  /** `signature`: opaque state a provider ties to the call (Gemini's `thoughtSignature`); left out where there is none. */
+  | { type: "tool-call"; id: string; name: string; argumentsText: string; cache: CacheMark | null; signature?: string | null }
   | { type: "tool-result"; callId: string; name: string | null; content: Block[]; isError: boolean | null; cache: CacheMark | null }
   /** A block only its own protocol knows (server tools, citations…): raw JSON text, kept for that protocol, a loss for any other. */
   | { type: "opaque"; protocol: ProtocolId; kind: string; json: string };
@@ -61,6 +62,13 @@ export interface ReasoningControl {
   mode: "enabled" | "disabled" | "adaptive" | null;
 }
 
+export interface EmbeddingControl {
+  dimensions: number | null;
+  encoding: "float" | "base64" | null;
+  /** What the vectors are for, in Gemini's words (`RETRIEVAL_QUERY`…); null when not said. */
+  taskType: string | null;
+}
+
 export interface CanonicalRequest {
   protocol: ProtocolId;
   model: string;
@@ -80,6 +88,8 @@ export interface CanonicalRequest {
   reasoning: ReasoningControl | null;
   responseFormat: ResponseFormat | null;
   user: string | null;
+  /** Set for an embedding, whose inputs are the turns, one each. */
+  embedding?: EmbeddingControl;
   /** Every other top-level field of the caller, by its own name, as parsed JSON: what the loss table classifies. */
   rest: Record<string, unknown>;
 }
@@ -107,7 +117,7 @@ export type CanonicalEvent =
   | { type: "reasoning-delta"; block: number; text: string }
   | { type: "reasoning-signature"; block: number; signature: string }
   | { type: "reasoning-end"; block: number }
-  | { type: "tool-input-start"; block: number; choice: number; id: string; name: string }
+  | { type: "tool-input-start"; block: number; choice: number; id: string; name: string; signature?: string | null }
   | { type: "tool-input-delta"; block: number; text: string }
   | { type: "tool-input-end"; block: number }
   | { type: "file"; block: number; choice: number; source: MediaSource }
@@ -116,6 +126,8 @@ export type CanonicalEvent =
   | { type: "usage"; usage: Partial<Usage>; final: boolean; anomaly: string | null }
   | { type: "finish"; choice: number; unified: FinishReason; raw: string; stopSequence: string | null; detailsJson: string | null }
   | { type: "error"; error: GatewayError }
+  /** One vector of an embedding: its JSON text as the provider wrote it (an array of numbers, or a quoted base64 string). */
+  | { type: "embedding"; index: number; valuesText: string }
   | { type: "ping" }
   /** Something only this protocol knows; not rendered to any other. */
   | { type: "opaque"; protocol: ProtocolId; kind: string; json: string }

@@ -6,7 +6,7 @@ import type { PromptMeasure } from "../../schema/estimate.ts";
 import type { Block, CanonicalRequest, MediaSource } from "./canonical.ts";
 
 /** Fields that stay unread in `rest` and yet reach the model as text. */
-const PROMPT_FIELDS: ReadonlySet<string> = new Set(["functions", "prediction"]);
+const PROMPT_FIELDS: ReadonlySet<string> = new Set(["functions", "prediction", "context", "suffix", "template"]);
 
 /** UTF-8 length without encoding: every code unit above ASCII counts as three bytes, which is exact or above for all text. */
 function textBytes(text: string): number {

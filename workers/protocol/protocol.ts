@@ -3,7 +3,7 @@
  * provider). `parse*` is wire → canonical, `render*` is canonical → wire. All pure: ids, time and prices are arguments.
  */
 import type { GatewayError, Outcome } from "../../schema/error.ts";
-import type { ProtocolId } from "../../schema/protocol.ts";
+import type { ProtocolId, StreamFraming } from "../../schema/protocol.ts";
 import type { Quirks } from "../../schema/provider.ts";
 import type { Usage } from "../../schema/usage.ts";
 import type { CanonicalEvent, CanonicalRequest, Loss } from "./canonical.ts";
@@ -24,14 +24,27 @@ export interface RenderedRequest {
   losses: Loss[];
 }
 
+/** What a call's address says of it, for formats that keep the model or the streaming switch out of the body. */
+export interface RequestAddress {
+  /** The model in the path; null where the body names it. */
+  model: string | null;
+  /** Whether the path asks for a stream; null where the body says so. */
+  stream: boolean | null;
+}
+
+/** An address that says nothing: everything is in the body. */
+export const NO_ADDRESS: RequestAddress = { model: null, stream: null };
+
 /** One frame of a stream: its exact bytes (comments and blank lines included) and what it says. */
 export interface Frame {
   /** The frame's own bytes, terminator included, as they arrived. */
   bytes: Uint8Array;
-  /** SSE event name; null when none was sent. */
+  /** SSE event name, or a binary frame's `:event-type` or `:exception-type`; null when none was sent. */
   event: string | null;
-  /** Joined data lines; null for a frame of comments only. */
+  /** SSE: joined data lines, null for a frame of comments only. NDJSON: the line. Binary: the payload as text. */
   data: string | null;
+  /** Binary: the frame says that it is no event but an exception. Left out elsewhere. */
+  exception?: true;
 }
 
 /** Splits bytes into frames, whatever the chunk boundaries. Keeps an incomplete tail, bounded by `LIMITS.frameBytes`. */
@@ -60,29 +73,35 @@ export interface EncoderContext {
   createdSeconds: number;
   /** Whether the caller asked for usage in the stream. */
   wantsStreamUsage: boolean;
+  /** How the caller wants the vectors of an embedding; null or left out: it did not say. */
+  embeddingEncoding?: "float" | "base64" | null;
   /** Called once with the final usage, just before it is rendered; null leaves the cost field out. */
   costMicroRub: (usage: Usage) => number | null;
 }
 
 /** Events → caller's stream. Owns ids, indexes, brackets and sequence numbers; never emits an ill-formed sequence. */
 export interface Encoder {
-  encode(event: CanonicalEvent): string;
+  /** The caller's bytes for one event; text where the framing is text. Empty: nothing to say. */
+  encode(event: CanonicalEvent): string | Uint8Array;
 }
 
 export interface Protocol {
   id: ProtocolId;
   /** Content type of a streamed answer. */
   streamContentType: string;
+  framing: StreamFraming;
 
   // As a server.
-  parseRequest(bodyText: string): Outcome<CanonicalRequest>;
+  parseRequest(bodyText: string, address?: RequestAddress): Outcome<CanonicalRequest>;
   /** The whole answer as one body, from the events of the stream (fold). */
   renderResponse(events: readonly CanonicalEvent[], context: EncoderContext): string;
   createEncoder(context: EncoderContext): Encoder;
   /** Error body, in the caller's shape (contract §4). */
   renderError(error: GatewayError, requestId: string): string;
+  /** Headers of an error body, where the protocol says something there that its clients read. */
+  errorHeaders?(error: GatewayError): Record<string, string>;
   /** An error after the first byte: the protocol's own in-stream error, with no success terminator after it. */
-  renderStreamError(error: GatewayError, requestId: string): string;
+  renderStreamError(error: GatewayError, requestId: string): string | Uint8Array;
 
   // As a client.
   renderRequest(request: CanonicalRequest, target: RenderTarget): RenderedRequest;

@@ -7,9 +7,11 @@
  */
 import { gatewayError, type GatewayError } from "../../schema/error.ts";
 import { parseJson } from "../../schema/json.ts";
+import type { StreamFraming } from "../../schema/protocol.ts";
 import { mergeUsage, UNKNOWN_USAGE, type Usage } from "../../schema/usage.ts";
 import type { CanonicalEvent } from "./canonical.ts";
 import { createGrammarChecker } from "./grammar.ts";
+import { markEvent } from "./opaque-state.ts";
 import type { Decoder, Encoder, EncoderContext, Frame, Framer, Protocol, Quirks } from "./protocol.ts";
 import type { Meter, Relay } from "./relay-contract.ts";
 import { MALFORMED_FRAME, malformedError, truncatedError } from "./upstream-error.ts";
@@ -80,6 +82,7 @@ function meterEvent(meter: MutableMeter, event: CanonicalEvent): void {
       if (event.data !== null) meter.contentSeen = true;
       break;
     case "file":
+    case "embedding":
       meter.contentSeen = true;
       break;
     case "usage":
@@ -148,7 +151,7 @@ function forwardFrame(state: RelayState, frame: Frame, out: (Uint8Array | string
   const bytes = usage === null ? frame.bytes : spliceUsage(state, frame, usage.final);
   if (bytes !== null && bytes.length > 0) {
     out.push(bytes);
-    state.lastFrameOpen = !endsBlank(bytes);
+    state.lastFrameOpen = !endsFrame(bytes, state.options.upstream.framing);
   }
   if (terminal) state.transparent = true;
 }
@@ -167,9 +170,10 @@ function spliceUsage(state: RelayState, frame: Frame, final: boolean): Uint8Arra
 const LF = 10;
 const CR = 13;
 
-/** Whether bytes end in a blank line (LF LF, CRLF CRLF, CR CR, and mixtures). */
-function endsBlank(bytes: Uint8Array): boolean {
+/** Whether a frame of ours may follow these bytes: after a blank line of SSE (LF LF, CRLF CRLF, CR CR, and mixtures), a line's end of NDJSON. */
+function endsFrame(bytes: Uint8Array, framing: StreamFraming): boolean {
   const last = bytes.at(-1);
+  if (framing !== "sse") return framing === "eventstream" || last === LF;
   if (last === CR) return bytes.at(-2) === CR || bytes.at(-2) === LF;
   if (last !== LF) return false;
   const before = bytes.at(-2) === CR ? bytes.at(-3) : bytes.at(-2);
@@ -189,15 +193,17 @@ function translate(state: RelayState, events: readonly CanonicalEvent[], out: (U
       state.closed = true;
       return;
     }
-    const text = state.encoder?.encode(checked) ?? "";
-    if (text !== "") out.push(text);
+    const piece = state.encoder?.encode(markEvent(state.options.upstream.id, checked)) ?? "";
+    if (piece.length > 0) out.push(piece);
     if (checked.type === "end") state.closed = true;
   }
 }
 
-function streamError(state: RelayState, error: GatewayError): string {
-  const separator = state.lastFrameOpen ? "\n\n" : "";
-  return separator + state.options.caller.renderStreamError(error, state.options.requestId);
+function streamError(state: RelayState, error: GatewayError): string | Uint8Array {
+  const { caller, requestId } = state.options;
+  const rendered = caller.renderStreamError(error, requestId);
+  if (!state.lastFrameOpen || typeof rendered !== "string") return rendered;
+  return (caller.framing === "sse" ? "\n\n" : "\n") + rendered;
 }
 
 /** Runs one step; an exception of a reader or encoder becomes the answer's error, never the pump's. */
@@ -334,7 +340,10 @@ export function relayUnary(options: UnaryRelayOptions): { body: string; meter: R
     const events = upstream.parseResponse(bodyText, quirks);
     for (const event of events) meterEvent(meter, event);
     if (meter.error !== null) return { body: "", meter, events };
-    if (upstream.id !== caller.id) return { body: caller.renderResponse(events, context), meter, events };
+    if (upstream.id !== caller.id) {
+      const marked = events.map((event) => markEvent(upstream.id, event));
+      return { body: caller.renderResponse(marked, context), meter, events };
+    }
     const cost = meter.usageFinal ? context.costMicroRub(meter.usage) : null;
     return { body: cost === null ? bodyText : caller.spliceUsageBody(bodyText, cost), meter, events };
   } catch (error) {

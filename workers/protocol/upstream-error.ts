@@ -60,7 +60,7 @@ function factsOf(body: unknown): ErrorFacts {
   const message = textOf(inner["message"]) ?? textOf(body["error"]) ?? textOf(body["message"]) ?? detailText(body["detail"]);
   return {
     message,
-    type: textOf(inner["type"]) ?? (typeof inner["status"] === "string" ? inner["status"] : null),
+    type: textOf(inner["type"]) ?? textOf(inner["error_type"]) ?? (typeof inner["status"] === "string" ? inner["status"] : null),
     code: textOf(inner["code"]) ?? textOf(body["code"]),
     param: typeof inner["param"] === "string" && inner["param"] !== "" ? inner["param"] : null,
     status: statusOf(inner["status_code"], inner["status"], inner["code"], body["raw_status_code"], body["status"]),
@@ -104,6 +104,8 @@ function cleanMessage(message: string): string {
   const cleaned = message
     .replace(/\b(?:sk|pk|rk|gsk|xai|org|proj|key|AIza|ply)[-_][\w*.-]{4,}/g, "[redacted]")
     .replace(/\bAIza[\w-]{10,}/g, "[redacted]")
+    .replace(/\b(?:AKIA|ASIA)[A-Z0-9]{8,}/g, "[redacted]")
+    .replace(/\b(arn:aws[\w-]*:[\w-]*:[\w-]*:)\d{12}\b/g, "$1[redacted]")
     .replace(/\bBearer\s+\S+/gi, "[redacted]");
   return cleaned.length <= LIMITS.upstreamErrorCharacters ? cleaned : `${cleaned.slice(0, LIMITS.upstreamErrorCharacters)}…`;
 }

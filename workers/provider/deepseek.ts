@@ -12,6 +12,6 @@ export const deepseek = {
   headers: {},
   passed_headers: [],
   abort_stops_billing: true,
-  quirks: { maxTokensField: "max_tokens", developerRole: false, reasoningField: "reasoning_content" },
+  quirks: { maxTokensField: "max_tokens", developerRole: false, reasoningField: "reasoning_content", reasoningControl: "thinking" },
   offline_path: "/deepseek",
 } satisfies ProviderDefinition;

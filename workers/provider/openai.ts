@@ -7,11 +7,15 @@ export const openai = {
   base_url: "https://api.openai.com/v1",
   api_key_env: "OPENAI_API_KEY",
   base_url_env: "OPENAI_BASE_URL",
-  endpoints: [{ protocol: "openai-chat", path: "/chat/completions" }],
+  endpoints: [
+    { protocol: "openai-chat", path: "/chat/completions" },
+    { protocol: "openai-responses", path: "/responses" },
+    { protocol: "openai-embeddings", path: "/embeddings" },
+  ],
   auth: { kind: "bearer" },
   headers: {},
   passed_headers: ["openai-organization", "openai-project"],
   abort_stops_billing: true,
-  quirks: { maxTokensField: "max_completion_tokens" },
+  quirks: { maxTokensField: "max_completion_tokens", reasoningModelPattern: "^(o\\d|gpt-5(-(mini|nano|pro|codex)|$))" },
   offline_path: "/v1",
 } satisfies ProviderDefinition;

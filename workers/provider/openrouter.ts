@@ -12,6 +12,6 @@ export const openrouter = {
   headers: {},
   passed_headers: [],
   abort_stops_billing: false,
-  quirks: { maxTokensField: "max_tokens", reasoningField: "reasoning" },
+  quirks: { maxTokensField: "max_tokens", reasoningField: "reasoning", reasoningControl: "reasoning" },
   offline_path: "/openrouter/api/v1",
 } satisfies ProviderDefinition;

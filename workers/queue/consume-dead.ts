@@ -1,16 +1,13 @@
 /** The consumer of `usage-dead`: what was tried too often is parked in D1, readable and replayable, instead of vanishing after four days. */
 import { deadLetters, markReplayed, parkMessages } from "../../db/dead-letters.ts";
 import { LIMITS } from "../../schema/limits.ts";
-import { bodyText } from "./consume-usage.ts";
+import { bodyText, letterId } from "./consume-usage.ts";
 
 export async function consumeDead(batch: MessageBatch, env: Env): Promise<void> {
-  const letters = batch.messages.map((message) => ({
-    id: message.id,
-    queue: "usage",
-    body: bodyText(message.body),
-    reason: "tried too often",
-    parked_at: message.timestamp.getTime(),
-  }));
+  const letters = batch.messages.map((message) => {
+    const body = bodyText(message.body);
+    return { id: letterId(body), queue: "usage", body, reason: "tried too often", parked_at: message.timestamp.getTime() };
+  });
   await parkMessages(env.DB, letters);
   batch.ackAll();
 }

@@ -1,57 +1,101 @@
 /**
- * The consumer of `usage`: entries of all accounts into D1. At-least-once delivery becomes exactly-once rows by the key (account, seq);
- * a message is acknowledged only after the transaction that holds its entries, and a bad entry is parked without stopping the others.
+ * The consumer of `usage`: entries of all accounts into D1. At-least-once delivery becomes exactly-once rows by the key (account, seq).
+ * Each message is acknowledged for itself, after the transaction that holds its entries; what nobody can read is parked and stops nothing.
  */
-import { parkMessages } from "../../db/dead-letters.ts";
+import { createHash } from "node:crypto";
+import { type DeadLetter, parkMessages } from "../../db/dead-letters.ts";
 import { contiguousSeq, insertEntries } from "../../db/entries.ts";
 import { checkWith, parseJson } from "../../schema/json.ts";
 import { LIMITS } from "../../schema/limits.ts";
-import { usageMessageSchema, type UsageMessage } from "../../schema/message.ts";
-import { entryRow } from "./entry-row.ts";
+import { usageMessageSchema } from "../../schema/message.ts";
+import { type AppliedEntry, entryRow } from "./entry-row.ts";
 
-interface Sorted {
-  /** Entries that can be applied. */
-  good: UsageMessage[];
-  /** Entries, or whole messages, that nobody can read. */
-  bad: { id: string; body: string; reason: string; at: number }[];
+type Letter = Omit<DeadLetter, "replayed_at">;
+
+/** One message, read: what of it can be applied, and what is parked instead. */
+interface ReadMessage {
+  message: Message;
+  rows: AppliedEntry[];
+  letters: Letter[];
 }
 
 export async function consumeUsage(batch: MessageBatch, env: Env): Promise<void> {
-  const sorted: Sorted = { good: [], bad: [] };
-  for (const message of batch.messages) sortMessage(message, sorted);
+  const read = batch.messages.map((message) => readMessage(message, batch.queue));
+  const applied = await applyTogether(read, env);
+  await confirm(new Set(applied.flatMap((each) => each.rows.map((row) => String(row.entry["account_id"])))), env);
+}
+
+/** All in one go; where D1 refuses that, each message alone, so that one bad message holds back no other. Gives those applied. */
+async function applyTogether(read: readonly ReadMessage[], env: Env): Promise<readonly ReadMessage[]> {
+  const isApplied = await apply(read, env);
+  if (isApplied) for (const { message } of read) message.ack();
+  return isApplied ? read : applyAlone(read, env);
+}
+
+async function applyAlone(read: readonly ReadMessage[], env: Env): Promise<ReadMessage[]> {
+  const applied: ReadMessage[] = [];
+  let failures = read.length === 1 ? LIMITS.loneMessageFailures : 0;
+  for (const each of read) {
+    // Several in a row that fail alone too: D1 is down, not a message bad.
+    if (failures < LIMITS.loneMessageFailures && (await apply([each], env))) {
+      failures = 0;
+      applied.push(each);
+      each.message.ack();
+    } else {
+      failures += 1;
+      each.message.retry({ delaySeconds: LIMITS.queueRetrySeconds });
+    }
+  }
+  return applied;
+}
+
+/** False: D1 took nothing for certain; repeating it is safe. */
+async function apply(read: readonly ReadMessage[], env: Env): Promise<boolean> {
   try {
     await parkMessages(
       env.DB,
-      sorted.bad.map(({ id, body, reason, at }) => ({ id, queue: batch.queue, body, reason, parked_at: at })),
+      read.flatMap((each) => each.letters),
     );
-    if (sorted.good.length > 0) await insertEntries(env.DB, sorted.good.map(entryRow));
+    await insertEntries(
+      env.DB,
+      read.flatMap((each) => each.rows),
+    );
+    return true;
   } catch (error) {
-    console.error("D1 took no batch; it comes again", error);
-    for (const message of batch.messages) message.retry({ delaySeconds: LIMITS.queueRetrySeconds });
-    return;
+    console.error("D1 did not take these messages; they come again", read.length, error);
+    return false;
   }
-  for (const message of batch.messages) message.ack();
-  await confirm(new Set(sorted.good.map((entry) => entry.account_id)), env);
 }
 
 /** One message is a list of entries, or a single one; each entry is judged for itself. */
-function sortMessage(message: Message, sorted: Sorted): void {
+function readMessage(message: Message, queue: string): ReadMessage {
+  const read: ReadMessage = { message, rows: [], letters: [] };
+  const park = (body: string, reason: string): void => {
+    read.letters.push({ id: letterId(body), queue, body, reason, parked_at: message.timestamp.getTime() });
+  };
   const text = bodyText(message.body);
-  const at = message.timestamp.getTime();
   const parsed = parseJson(text);
-  if (!parsed.ok) return void sorted.bad.push({ id: message.id, body: text, reason: parsed.message, at });
-  const entries: unknown[] = Array.isArray(parsed.value) ? parsed.value : [parsed.value];
-  for (const [index, entry] of entries.entries()) {
-    const checked = checkWith(usageMessageSchema, entry);
-    if (checked.ok) sorted.good.push(checked.value);
-    else
-      sorted.bad.push({
-        id: `${message.id}-${index}`,
-        body: JSON.stringify(entry),
-        reason: `${checked.message} at ${checked.path ?? "the root"}`,
-        at,
-      });
+  if (!parsed.ok) {
+    park(text, parsed.message);
+    return read;
   }
+  const entries: unknown[] = Array.isArray(parsed.value) ? parsed.value : [parsed.value];
+  for (const entry of entries) {
+    const checked = checkWith(usageMessageSchema, entry);
+    if (!checked.ok) {
+      park(JSON.stringify(entry), `${checked.message} at ${checked.path ?? "the root"}`);
+      continue;
+    }
+    const row = entryRow(checked.value);
+    read.rows.push(row);
+    if (row.fault !== null) park(JSON.stringify(entry), row.fault);
+  }
+  return read;
+}
+
+/** The name of a parked body: what comes again, under whatever message id, is the same letter. */
+export function letterId(body: string): string {
+  return createHash("sha256").update(body).digest("hex");
 }
 
 /** The body as text, however it was sent. */
@@ -60,7 +104,7 @@ export function bodyText(body: unknown): string {
 }
 
 /** Tells each account how far D1 has it without a gap. A lost confirmation is only a later one. */
-export async function confirm(accountIds: ReadonlySet<string>, env: Env): Promise<void> {
+async function confirm(accountIds: ReadonlySet<string>, env: Env): Promise<void> {
   for (const accountId of accountIds) {
     try {
       const account = env.ACCOUNT.get(env.ACCOUNT.idFromName(accountId));

@@ -1,13 +1,20 @@
 /** From a queue message to the rows of D1. Pure: effective prices come from the message's own snapshot and usage, by the one formula. */
 import type { EntryRow } from "../../db/entry-rows.ts";
+import { checkWith } from "../../schema/json.ts";
 import { requestRecordSchema, type RequestRecord, type UsageMessage } from "../../schema/message.ts";
 import { UNKNOWN_USAGE } from "../../schema/usage.ts";
 import { costOf } from "../cost/cost.ts";
 
-/** The rows of one message. */
-export function entryRow(message: UsageMessage): EntryRow {
-  const record = requestRecordSchema.safeParse(message.record);
+export interface AppliedEntry extends EntryRow {
+  /** Why there is no usage row although there should be one; null when nothing is amiss. */
+  fault: string | null;
+}
+
+/** The rows of one message. An unreadable record costs the usage row, never the entry: the money is booked, and the fault is to be parked. */
+export function entryRow(message: UsageMessage): AppliedEntry {
+  const record = recordOf(message);
   return {
+    fault: record.fault,
     entry: {
       account_id: message.account_id,
       seq: message.seq,
@@ -22,8 +29,19 @@ export function entryRow(message: UsageMessage): EntryRow {
       prev_hash: message.prev_hash,
       hash: message.hash,
     },
-    usage: record.success ? usageRow(message, record.data) : null,
+    usage: record.value === null ? null : usageRow(message, record.value),
   };
+}
+
+/** The request's facts. A charge must have them; a hold that ended without a charge may have none; other money never has. */
+function recordOf({ kind, record, request_id }: UsageMessage): { value: RequestRecord | null; fault: string | null } {
+  const isCharge = kind === "settle" || kind === "late_settle";
+  const isRequest = isCharge || kind === "release" || kind === "expire";
+  if (!isRequest || (record === null && !isCharge)) return { value: null, fault: null };
+  const read = checkWith(requestRecordSchema, record);
+  if (!read.ok) return { value: null, fault: `the record of ${kind}: ${read.message} at ${read.path ?? "the root"}` };
+  if (read.value.request_id !== request_id) return { value: null, fault: `the record is of another request, ${read.value.request_id}` };
+  return { value: read.value, fault: null };
 }
 
 function usageRow(message: UsageMessage, record: RequestRecord): Record<string, string | number | null> {
@@ -34,6 +52,7 @@ function usageRow(message: UsageMessage, record: RequestRecord): Record<string, 
   return {
     account_id: message.account_id,
     seq: message.seq,
+    entry_hash: message.hash,
     request_id: record.request_id,
     kind: message.kind,
     key_id: record.key_id,

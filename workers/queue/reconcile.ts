@@ -1,24 +1,42 @@
 /**
- * Reconciliation: every account's ledger against D1. A gap is mended by sending the entries again; a contradiction (D1 ahead, another
- * hash or sum) is reported and never mended silently, since somebody must know why (research/billing.md §3.7).
+ * Reconciliation: every account's ledger against D1. What D1 lacks is put back from the ledger; a contradiction (D1 ahead, another hash
+ * or sum, a row that does not follow the one before) is reported and never mended silently, since somebody must know why
+ * (research/billing.md §3.7).
  */
 import { accountsPage } from "../../db/accounts.ts";
-import { contiguousSeq, insertEntries, missingSeqs, storedFacts, type StoredFacts } from "../../db/entries.ts";
+import { type Audit, auditRows, seqsWithoutUsage } from "../../db/audit.ts";
+import { contiguousSeq, insertEntries, missingSeqs, restoreEntries, storedFacts, type StoredFacts } from "../../db/entries.ts";
 import { parseWith } from "../../schema/json.ts";
 import type { LedgerFacts } from "../../schema/ledger.ts";
 import { LIMITS } from "../../schema/limits.ts";
 import { usageMessageSchema } from "../../schema/message.ts";
-import { entryRow } from "./entry-row.ts";
+import { type AppliedEntry, entryRow } from "./entry-row.ts";
 
 export interface Gap {
-  /** `missing`: D1 lacks entries. `d1_ahead`, `sum_differs`, `hash_differs`: D1 contradicts the ledger. `held_open`: holds at rest. */
-  kind: "missing" | "d1_ahead" | "sum_differs" | "hash_differs" | "chain_broken";
+  /**
+   * Mended: `missing` (D1 lacked entries), `usage_missing` (charges without a usage row), unless `unreadable` names them too.
+   * Reported only: `d1_ahead`, `sum_differs`, `hash_differs`, `chain_broken`, `conflict` (a message contradicted a stored row),
+   * `usage_differs`, `rollup_differs`, `unreadable` (the ledger's own message cannot be applied), `unreachable` (the account did not answer).
+   */
+  kind:
+    | "missing"
+    | "usage_missing"
+    | "d1_ahead"
+    | "sum_differs"
+    | "hash_differs"
+    | "chain_broken"
+    | "conflict"
+    | "usage_differs"
+    | "rollup_differs"
+    | "unreadable"
+    | "unreachable";
   seqs: number[];
   detail: string;
 }
 
 export interface Reconciled {
   account_id: string;
+  /** Null when the account did not answer. */
   ledger: {
     seq: number;
     sum: string;
@@ -27,10 +45,15 @@ export interface Reconciled {
     held_micro_rub: number;
     open_holds: number;
     incidents: number;
-  };
-  d1: StoredFacts;
+  } | null;
+  d1: StoredFacts | null;
   gaps: Gap[];
   repaired: number;
+}
+
+/** Whether somebody must look: everything but what was mended. */
+export function isContradiction(gap: Gap): boolean {
+  return gap.kind !== "missing" && gap.kind !== "usage_missing";
 }
 
 /** What is wrong between the two, apart from plain gaps. Pure. */
@@ -47,18 +70,34 @@ export function contradictions(ledger: LedgerFacts, d1: StoredFacts): Gap[] {
   return gaps;
 }
 
-/** Compares one account, mends what is missing, and says what was found. */
+/** What is wrong inside D1. Pure. */
+function auditGaps(audit: Audit): Gap[] {
+  const gaps: Gap[] = [
+    { kind: "conflict", seqs: audit.conflicts, detail: "a message came with another hash than the stored row has" },
+    { kind: "chain_broken", seqs: audit.unchained, detail: "these rows of D1 do not follow the rows before them" },
+    { kind: "usage_differs", seqs: audit.usageDiffers, detail: "the usage row has another amount than the entry" },
+  ];
+  const found = gaps.filter((gap) => gap.seqs.length > 0);
+  if (audit.wrongDays.length > 0)
+    found.push({ kind: "rollup_differs", seqs: [], detail: `not the sums of their rows: ${audit.wrongDays.join(", ")}` });
+  return found;
+}
+
+/** Compares one account, mends what D1 lacks, and says what was found. */
 export async function reconcileAccount(accountId: string, env: Env): Promise<Reconciled> {
   const account = env.ACCOUNT.get(env.ACCOUNT.idFromName(accountId));
   await account.kick();
   const ledger = await account.facts();
   const missing = await missingSeqs(env.DB, accountId, ledger.seq, LIMITS.reconcileRowsPerPass);
-  const repaired = missing.length === 0 ? 0 : await mend(accountId, missing, env);
+  const unused = await seqsWithoutUsage(env.DB, accountId, LIMITS.auditRows);
+  // What was confirmed once and is gone was counted in the rollups already; what never arrived was not.
+  const isLost = (seq: number): boolean => seq <= ledger.recorded_seq;
+  const fresh = await putBack(accountId, { seqs: missing.filter((seq) => !isLost(seq)), lost: false }, env);
+  const lost = await putBack(accountId, { seqs: [...missing.filter(isLost), ...unused], lost: true }, env);
   const through = await contiguousSeq(env.DB, accountId, ledger.recorded_seq);
   if (through > ledger.recorded_seq) await account.recorded(through);
+  const audit = await auditRows(env.DB, accountId, LIMITS.auditRows);
   const d1 = await storedFacts(env.DB, accountId);
-  const found: Gap[] =
-    missing.length === 0 ? [] : [{ kind: "missing", seqs: missing.slice(0, 100), detail: `${missing.length} entries were not in D1` }];
   return {
     account_id: accountId,
     ledger: {
@@ -71,34 +110,60 @@ export async function reconcileAccount(accountId: string, env: Env): Promise<Rec
       incidents: ledger.incidents,
     },
     d1,
-    gaps: [...found, ...contradictions(await account.facts(), d1)],
-    repaired,
+    gaps: [
+      ...foundGap("missing", missing, "entries were not in D1"),
+      ...foundGap("usage_missing", unused, "charges had no usage row"),
+      ...foundGap("unreadable", [...fresh.unreadable, ...lost.unreadable], "entries of the ledger make no row of D1"),
+      ...auditGaps(audit),
+      ...contradictions(await account.facts(), d1),
+    ],
+    repaired: fresh.repaired + lost.repaired,
   };
 }
 
-/** Writes missing entries from the ledger itself, by the same insert as the consumer: idempotent, and done when the caller reads the answer. */
-async function mend(accountId: string, seqs: readonly number[], env: Env): Promise<number> {
-  const account = env.ACCOUNT.get(env.ACCOUNT.idFromName(accountId));
-  let repaired = 0;
-  for (let from = 0; from < seqs.length; from += LIMITS.outboxRowsPerBatch) {
-    const bodies = await account.messages(seqs.slice(from, from + LIMITS.outboxRowsPerBatch));
-    const rows = bodies.flatMap((body) => {
-      const parsed = parseWith(usageMessageSchema, body);
-      return parsed.ok ? [entryRow(parsed.value)] : [];
-    });
-    await insertEntries(env.DB, rows);
-    repaired += rows.length;
-  }
-  return repaired;
+function foundGap(kind: Gap["kind"], seqs: readonly number[], what: string): Gap[] {
+  return seqs.length === 0 ? [] : [{ kind, seqs: seqs.slice(0, LIMITS.auditRows), detail: `${seqs.length} ${what}` }];
 }
 
-/** Every account, page by page. */
+/** Writes entries from the ledger itself, as the consumer would: idempotent, and done when the caller reads the answer. */
+async function putBack(
+  accountId: string,
+  { seqs, lost }: { seqs: readonly number[]; lost: boolean },
+  env: Env,
+): Promise<{ repaired: number; unreadable: number[] }> {
+  const account = env.ACCOUNT.get(env.ACCOUNT.idFromName(accountId));
+  const unreadable: number[] = [];
+  for (let from = 0; from < seqs.length; from += LIMITS.outboxRowsPerBatch) {
+    const wanted = seqs.slice(from, from + LIMITS.outboxRowsPerBatch);
+    const rows = (await account.messages(wanted)).flatMap(readEntry);
+    if (lost) await restoreEntries(env.DB, accountId, rows);
+    else await insertEntries(env.DB, rows);
+    const whole = new Set(rows.filter((row) => row.fault === null).map((row) => row.entry["seq"]));
+    unreadable.push(...wanted.filter((seq) => !whole.has(seq)));
+  }
+  return { repaired: seqs.length - unreadable.length, unreadable };
+}
+
+function readEntry(body: string): AppliedEntry[] {
+  const parsed = parseWith(usageMessageSchema, body);
+  return parsed.ok ? [entryRow(parsed.value)] : [];
+}
+
+/** Every account, page by page. One that cannot be reconciled is reported and holds up no other. */
 export async function reconcileAll(env: Env): Promise<Reconciled[]> {
   const all: Reconciled[] = [];
   let after = "";
   for (;;) {
     const accounts = await accountsPage(env.DB, after, LIMITS.pageRowsMax);
-    for (const { id } of accounts) all.push(await reconcileAccount(id, env));
+    for (const { id } of accounts) {
+      all.push(
+        await reconcileAccount(id, env).catch((error: unknown) => {
+          console.error("an account was not reconciled", id, error);
+          const gap: Gap = { kind: "unreachable", seqs: [], detail: "the account could not be compared; the log says why" };
+          return { account_id: id, ledger: null, d1: null, gaps: [gap], repaired: 0 };
+        }),
+      );
+    }
     after = accounts.at(-1)?.id ?? "";
     if (accounts.length < LIMITS.pageRowsMax) return all;
   }

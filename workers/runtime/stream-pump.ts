@@ -25,8 +25,6 @@ export interface PumpInput {
   drainWithoutClient: boolean;
   /** A comment that keeps idle connections open; null where the wire has none. */
   heartbeat: Uint8Array | null;
-  /** Ends the upstream call. */
-  abort: () => void;
   now: () => number;
   pause: (milliseconds: number) => Promise<void>;
   /** Calls `tick` about once a second until the returned function is called. */
@@ -54,6 +52,7 @@ const NOTHING = new Uint8Array(0);
 
 class StreamPump {
   #input: PumpInput;
+  #reader: ReadableStreamDefaultReader<Uint8Array>;
   #writer: CoalescingWriter;
   #started = false;
   #failure: GatewayError | null = null;
@@ -69,6 +68,7 @@ class StreamPump {
 
   constructor(input: PumpInput) {
     this.#input = input;
+    this.#reader = input.source.getReader();
     this.#startedAt = input.now();
     this.#lastByteAt = this.#startedAt;
     this.#lastWriteAt = this.#startedAt;
@@ -84,7 +84,7 @@ class StreamPump {
 
   async run(): Promise<PumpEnd> {
     const { relay, settle } = this.#input;
-    const reader = this.#input.source.getReader();
+    const reader = this.#reader;
     const stopTicking = this.#input.everySecond(() => this.#tick());
     const last = await this.#forward(reader);
     const tail = relay.meter.ended ? NOTHING : relay.end(this.#failure);
@@ -164,7 +164,7 @@ class StreamPump {
 
   #clientLeft(): void {
     this.#goneAt = this.#input.now();
-    if (!this.#input.drainWithoutClient) this.#input.abort();
+    if (!this.#input.drainWithoutClient) this.#endUpstream();
   }
 
   #ending(): PumpEnd {
@@ -183,7 +183,7 @@ class StreamPump {
     }
     if (this.#waitingSince !== null) {
       if (now - this.#waitingSince > LIMITS.clientStallMilliseconds) this.#writer.abandon();
-    } else if (this.#tailSince !== null && now - this.#tailSince > LIMITS.errorTailMilliseconds) this.#input.abort();
+    } else if (this.#tailSince !== null && now - this.#tailSince > LIMITS.errorTailMilliseconds) this.#endUpstream();
     else if (now - this.#lastByteAt > LIMITS.upstreamIdleMilliseconds) this.#fail(IDLE());
     else if (now - this.#startedAt > LIMITS.streamTotalMilliseconds) this.#fail(TOO_LONG());
     else if (this.#goneAt !== null && now - this.#goneAt > LIMITS.drainMilliseconds) this.#fail(TOO_LONG());
@@ -198,9 +198,17 @@ class StreamPump {
     this.#writer.write(heartbeat);
   }
 
+  /**
+   * Ends the upstream call by cancelling its body, which closes the connection. The signal given to `fetch` would do the same, but
+   * workerd then keeps the signal, the body and the writer of every aborted stream for as long as the object lives (seen: 15 KB each).
+   */
+  #endUpstream(): void {
+    this.#reader.cancel().catch(() => undefined);
+  }
+
   #fail(error: GatewayError): void {
     this.#failure ??= error;
-    this.#input.abort();
+    this.#endUpstream();
   }
 }
 

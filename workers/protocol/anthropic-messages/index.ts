@@ -16,6 +16,7 @@ import { spliceRequest, spliceUsageBody, spliceUsageFrame } from "./splice.ts";
 export const anthropicMessages: Protocol = {
   id: "anthropic-messages",
   streamContentType: "text/event-stream",
+  framing: "sse",
   parseRequest,
   renderResponse,
   createEncoder,

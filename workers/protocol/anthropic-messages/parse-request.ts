@@ -1,6 +1,6 @@
 /** A caller's Messages body → the canonical request. */
-import { failed, gatewayError, type Outcome } from "../../../schema/error.ts";
-import { checkWith, isObject, parseJson } from "../../../schema/json.ts";
+import type { Outcome } from "../../../schema/error.ts";
+import { checkWith, isObject } from "../../../schema/json.ts";
 import {
   type MessageBlock,
   messageBlockSchema,
@@ -20,6 +20,7 @@ import type {
   Turn,
 } from "../canonical.ts";
 import { elementSlices, type JsonPath, sliceAt } from "../json-text.ts";
+import { demand, readRequestBody, WrongField } from "../request-body.ts";
 
 /** Top-level fields that have a place in the canonical request; every other one goes to `rest`. */
 const READ_FIELDS: ReadonlySet<string> = new Set(
@@ -28,31 +29,9 @@ const READ_FIELDS: ReadonlySet<string> = new Set(
   ),
 );
 
-/** Wrong input found while reading; caught in `parseRequest` and nowhere else, so a deep reader need not thread outcomes. */
-class WrongField extends Error {
-  readonly path: string;
-  constructor(path: string, message: string) {
-    super(message);
-    this.path = path;
-  }
-}
-
 /** Reads and checks a body. Errors: `invalid_json`, `invalid_request` with `param` the dotted path of the first wrong field. */
 export function parseRequest(bodyText: string): Outcome<CanonicalRequest> {
-  const json = parseJson(bodyText);
-  if (!json.ok) return failed(gatewayError("invalid_json", `The body is not valid JSON: ${json.message}.`));
-  if (!isObject(json.value)) return failed(gatewayError("invalid_request", "The body must be a JSON object."));
-  const checked = checkWith(messagesRequestSchema, json.value);
-  if (!checked.ok) {
-    const where = checked.path === null ? "" : ` in ${checked.path}`;
-    return failed(gatewayError("invalid_request", `Invalid value${where}: ${checked.message}.`, { param: checked.path }));
-  }
-  try {
-    return { ok: true, value: readRequest(checked.value, bodyText) };
-  } catch (error) {
-    if (!(error instanceof WrongField)) throw error;
-    return failed(gatewayError("invalid_request", `Invalid value in ${error.path}: ${error.message}.`, { param: error.path }));
-  }
+  return readRequestBody(bodyText, messagesRequestSchema, (body) => readRequest(body, bodyText));
 }
 
 function readRequest(body: MessagesRequest, bodyText: string): CanonicalRequest {
@@ -170,11 +149,6 @@ function readSource(block: MessageBlock, where: string): MediaSource {
     mediaType: demand(source.media_type, `${where}.source.media_type`),
     data: demand(source.data, `${where}.source.data`),
   };
-}
-
-function demand<T>(value: T | null | undefined, path: string): T {
-  if (value === null || value === undefined) throw new WrongField(path, "is required");
-  return value;
 }
 
 function readCacheMark(mark: MessageBlock["cache_control"]): CacheMark | null {

@@ -3,9 +3,9 @@ import type { CanonicalRequest, Loss } from "../canonical.ts";
 import { RawJson, stringifyWithRaw } from "../json-text.ts";
 import { distinctLosses, lossFor, restLosses } from "../losses.ts";
 import type { RenderedRequest, RenderTarget } from "../protocol.ts";
+import { createSpelling } from "../spelling.ts";
 import { renderTools } from "./render-tools.ts";
 import { renderTurns } from "./render-turns.ts";
-import { createSpelling } from "./spelling.ts";
 import { thinkingOf } from "./thinking.ts";
 
 const TARGET = "anthropic-messages";

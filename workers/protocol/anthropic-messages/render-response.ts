@@ -1,9 +1,9 @@
 /** A whole answer in this wire's shape: the fold of the same events a stream is made of. Tool inputs keep their raw text. */
-import { isObject, parseJson } from "../../../schema/json.ts";
 import { mergeUsage, UNKNOWN_USAGE, type Usage } from "../../../schema/usage.ts";
 import type { CanonicalEvent } from "../canonical.ts";
-import { RawJson, stringifyWithRaw } from "../json-text.ts";
+import { stringifyWithRaw } from "../json-text.ts";
 import type { EncoderContext } from "../protocol.ts";
+import { inputObject } from "../tool-arguments.ts";
 import { stopReasonWord } from "./stop-reason.ts";
 import { renderUsage } from "./usage.ts";
 
@@ -61,15 +61,6 @@ function foldEvent(fold: Fold, event: CanonicalEvent): void {
       return;
     default:
   }
-}
-
-/** Arguments as this wire's object. Nothing and `null` are `{}`; text that is no object is kept, wrapped, never dropped. */
-export function inputObject(argumentsText: string): { raw: RawJson; isWrapped: boolean } {
-  const trimmed = argumentsText.trim();
-  if (trimmed === "" || trimmed === "null") return { raw: new RawJson("{}"), isWrapped: false };
-  const parsed = parseJson(trimmed);
-  if (parsed.ok && isObject(parsed.value)) return { raw: new RawJson(trimmed), isWrapped: false };
-  return { raw: new RawJson(JSON.stringify({ _raw: argumentsText })), isWrapped: true };
 }
 
 export function renderResponse(events: readonly CanonicalEvent[], context: EncoderContext): string {

@@ -2,19 +2,16 @@
  * Turns → this wire's messages. What it demands and other wires do not: only `user` and `assistant`, system text apart, all results of
  * a turn's calls together at the head of the user message right after it, no empty text, ids and names of a small alphabet.
  */
+import { textOfBase64 } from "../base64.ts";
 import type { Block, CanonicalRequest, Loss, MediaSource } from "../canonical.ts";
 import { RawJson } from "../json-text.ts";
 import { lossFor } from "../losses.ts";
-import { inputObject } from "./render-response.ts";
+import { createSpelling } from "../spelling.ts";
+import { inputObject } from "../tool-arguments.ts";
+import { type LaidMessage, layTurns } from "../turn-layout.ts";
 import { cacheMark } from "./render-tools.ts";
-import { createSpelling } from "./spelling.ts";
 
 const TARGET = "anthropic-messages";
-
-interface Message {
-  role: "user" | "assistant";
-  content: object[];
-}
 
 interface TurnScope {
   /** The caller speaks this wire: ids of its file store are at home. */
@@ -29,60 +26,13 @@ export function renderTurns(
   request: CanonicalRequest,
   toolName: (name: string) => string,
   losses: Loss[],
-): { system: object[]; messages: Message[] } {
+): { system: object[]; messages: LaidMessage[] } {
   const scope: TurnScope = { isNative: request.protocol === TARGET, toolName, toolId: createSpelling(Number.MAX_SAFE_INTEGER), losses };
-  const system: object[] = [];
-  const messages: Message[] = [];
-  for (const turn of request.turns) {
-    const isSystem = turn.role === "system" || turn.role === "developer";
-    // A result's name is its call's, which the wire knows by the id.
-    if (turn.name !== null && turn.role !== "tool") losses.push(lossFor("messages.name", TARGET));
-    if (isSystem && messages.length === 0) {
-      system.push(...renderBlocks(turn.blocks, scope));
-      continue;
-    }
-    if (isSystem) losses.push(lossFor("messages.system-position", TARGET));
-    const blocks = isSystem ? systemAsUser(turn.blocks) : turn.blocks;
-    addMessage(messages, turn.role === "assistant" ? "assistant" : "user", renderBlocks(blocks, scope));
-  }
-  if (messages.length === 0 && system.length > 0) {
-    // The wire demands a message; a request of nothing but system text is the user's word here.
-    losses.push(lossFor("messages.system-position", TARGET));
-    messages.push({ role: "user", content: system.splice(0) });
-  }
-  trimPrefill(messages.at(-1), losses);
-  return { system, messages: messages.map(resultsFirst) };
-}
-
-/** A trailing assistant message is a prefill, which may not end in white space. */
-function trimPrefill(last: Message | undefined, losses: Loss[]): void {
-  const block = last?.role === "assistant" ? last.content.at(-1) : undefined;
-  if (last === undefined || block === undefined || !("text" in block) || typeof block.text !== "string") return;
-  if (block.text === block.text.trimEnd()) return;
-  last.content[last.content.length - 1] = { ...block, text: block.text.trimEnd() };
-  losses.push(lossFor("messages.trailing-space", TARGET, { path: "messages.content", note: "space at the end removed" }));
-}
-
-/** A system text in the middle of a conversation becomes a user's, and says what it is. */
-function systemAsUser(blocks: readonly Block[]): Block[] {
-  return blocks.map((block) => (block.type === "text" ? { ...block, text: `<system>\n${block.text}\n</system>` } : block));
-}
-
-/** Consecutive turns of one role are one message here, which also brings all results of a turn's calls together. */
-function addMessage(messages: Message[], role: Message["role"], content: object[]): void {
-  if (content.length === 0) return;
-  const last = messages.at(-1);
-  if (last?.role === role) last.content.push(...content);
-  else messages.push({ role, content });
+  return layTurns(request, { target: TARGET, render: (block) => renderBlocks([block], scope), isResult }, losses);
 }
 
 function isResult(block: object): boolean {
   return "type" in block && block.type === "tool_result";
-}
-
-function resultsFirst(message: Message): Message {
-  if (message.role !== "user") return message;
-  return { role: "user", content: [...message.content.filter(isResult), ...message.content.filter((block) => !isResult(block))] };
 }
 
 function renderBlocks(blocks: readonly Block[], scope: TurnScope): object[] {
@@ -156,19 +106,9 @@ function renderFile(block: Extract<Block, { type: "file" }>, scope: TurnScope): 
   if (isForeign(source, scope)) return lose(scope, "messages.file");
   if (source.kind !== "base64" || source.mediaType === "application/pdf" || scope.isNative)
     return { type: "document", source: sourceOf(source), ...head };
-  const text = source.mediaType.startsWith("text/") ? decodeText(source.data) : null;
+  const text = source.mediaType.startsWith("text/") ? textOfBase64(source.data) : null;
   if (text === null) return lose(scope, "messages.file");
   return { type: "document", source: { type: "text", media_type: "text/plain", data: text }, ...head };
-}
-
-/** Base64 → UTF-8 text; null when it is neither. */
-function decodeText(base64: string): string | null {
-  try {
-    const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes);
-  } catch {
-    return null;
-  }
 }
 
 /** Only reasoning that carries its provider's proof may be sent back; anything else is refused upstream. */

@@ -16,6 +16,7 @@ import { spliceRequest, spliceUsageBody, spliceUsageFrame } from "./splice.ts";
 export const openaiChat: Protocol = {
   id: "openai-chat",
   streamContentType: "text/event-stream",
+  framing: "sse",
   parseRequest,
   renderResponse,
   createEncoder,

@@ -1,18 +1,13 @@
 /** The canonical request → a Chat body for a provider, within its declared quirks. */
-import type { CanonicalRequest, Loss, ReasoningControl, ResponseFormat, ToolChoice, ToolDefinition } from "../canonical.ts";
+import type { CanonicalRequest, Loss, ResponseFormat, ToolChoice, ToolDefinition } from "../canonical.ts";
 import { RawJson, stringifyWithRaw } from "../json-text.ts";
 import { distinctLosses, lossFor, restLosses } from "../losses.ts";
-import type { RenderedRequest, RenderTarget } from "../protocol.ts";
+import type { Quirks, RenderedRequest, RenderTarget } from "../protocol.ts";
+import { addReasoningControl } from "./reasoning-control.ts";
 import { renderMessages } from "./render-messages.ts";
 
 /** How many stop sequences the API takes. */
 const STOP_SEQUENCES_MAX = 4;
-
-/** Thinking budgets in tokens → effort: up to the bound, this word; above all bounds, `high`. An approximation, named in a header. */
-const EFFORT_BY_BUDGET: readonly (readonly [number, string])[] = [
-  [2_048, "low"],
-  [8_192, "medium"],
-];
 
 export function renderRequest(request: CanonicalRequest, target: RenderTarget): RenderedRequest {
   const { quirks } = target;
@@ -23,12 +18,12 @@ export function renderRequest(request: CanonicalRequest, target: RenderTarget): 
     body["stream"] = true;
     if (quirks.streamOptions !== false) body["stream_options"] = { include_usage: true };
   }
-  addTools(body, request, losses, native);
+  addTools(body, request, quirks, losses);
   const cap = request.maxOutputTokens ?? (target.maxOutputTokens > 0 ? target.maxOutputTokens : null);
   if (cap !== null) body[quirks.maxTokensField ?? "max_tokens"] = cap;
   addSampling(body, request, target, losses);
   if (request.choices > 1) body["n"] = request.choices;
-  addReasoningEffort(body, request.reasoning, native, losses);
+  addReasoningControl(body, request.reasoning, { quirks, native }, losses);
   if (request.responseFormat !== null) body["response_format"] = renderFormat(request.responseFormat);
   if (request.user !== null) body["user"] = request.user;
   if (native) {
@@ -38,8 +33,8 @@ export function renderRequest(request: CanonicalRequest, target: RenderTarget): 
   }
   for (const field of quirks.refusedFields ?? []) {
     if (!(field in body)) continue;
+    losses.push(...restLosses({ ...request, rest: { [field]: body[field] } }, "openai-chat"));
     delete body[field];
-    losses.push({ class: "hint", path: field, note: null });
   }
   return { body: stringifyWithRaw(body), losses: distinctLosses(losses) };
 }
@@ -55,31 +50,40 @@ function renderTool(tool: ToolDefinition, native: boolean, losses: Loss[]): unkn
   return { type: "function", function: definition };
 }
 
-function addTools(body: Record<string, unknown>, request: CanonicalRequest, losses: Loss[], native: boolean): void {
+function addTools(body: Record<string, unknown>, request: CanonicalRequest, quirks: Quirks, losses: Loss[]): void {
+  const native = request.protocol === "openai-chat";
   const tools = request.tools.map((tool) => renderTool(tool, native, losses));
   if (native) {
     for (const [field, value] of Object.entries(request.rest)) if (field.startsWith("tools.")) tools.push(value);
   }
   if (tools.length === 0) return;
+  if (quirks.tools === false) return void losses.push(lossFor("tools.unknown", "openai-chat", { path: "tools" }));
   body["tools"] = tools;
-  if (request.toolChoice !== null) body["tool_choice"] = renderToolChoice(request.toolChoice);
+  addToolChoice(body, request.toolChoice, quirks, losses);
   if (request.parallelToolCalls !== null) body["parallel_tool_calls"] = request.parallelToolCalls;
 }
 
-function renderToolChoice(choice: ToolChoice): unknown {
-  return choice.mode === "tool" ? { type: "function", function: { name: choice.name } } : choice.mode;
+function addToolChoice(body: Record<string, unknown>, choice: ToolChoice | null, quirks: Quirks, losses: Loss[]): void {
+  if (choice === null) return;
+  const forced = choice.mode === "tool" || choice.mode === "required";
+  if (forced && quirks.forcedToolChoice === false) return void losses.push(lossFor("tool_choice", "openai-chat"));
+  body["tool_choice"] = choice.mode === "tool" ? { type: "function", function: { name: choice.name } } : choice.mode;
 }
 
 function addSampling(body: Record<string, unknown>, request: CanonicalRequest, target: RenderTarget, losses: Loss[]): void {
-  const pattern = target.quirks.reasoningModelPattern;
+  const { reasoningModelPattern: pattern, temperatureMax = Infinity } = target.quirks;
   const fixed = pattern !== undefined && new RegExp(pattern).test(target.model);
   for (const [field, value] of [
     ["temperature", request.temperature],
     ["top_p", request.topP],
   ] as const) {
-    if (value === null) continue;
+    // A model that takes none works at 1, so asking for 1 asks for nothing.
+    if (value === null || (fixed && value === 1)) continue;
     if (fixed) losses.push(lossFor(field, "openai-chat"));
-    else body[field] = value;
+    else if (field === "temperature" && value > temperatureMax) {
+      body[field] = temperatureMax;
+      losses.push({ class: "approximation", path: field, note: `${value}→${temperatureMax}` });
+    } else body[field] = value;
   }
   if (request.topK !== null) losses.push(lossFor("top_k", "openai-chat"));
   if (request.stop.length === 0) return;
@@ -92,21 +96,6 @@ function addSampling(body: Record<string, unknown>, request: CanonicalRequest, t
       }),
     );
   }
-}
-
-function addReasoningEffort(body: Record<string, unknown>, reasoning: ReasoningControl | null, native: boolean, losses: Loss[]): void {
-  if (reasoning === null) return;
-  if (reasoning.effort !== null) {
-    // The scale ends at `xhigh` here; another protocol's `max` is its nearest.
-    body["reasoning_effort"] = reasoning.effort === "max" ? "xhigh" : reasoning.effort;
-    if (reasoning.effort === "max") losses.push(lossFor("reasoning", "openai-chat", { path: "effort", note: "max→xhigh" }));
-    return;
-  }
-  const budget = reasoning.budgetTokens;
-  if (budget === null || reasoning.mode === "disabled") return;
-  const effort = EFFORT_BY_BUDGET.find(([bound]) => budget <= bound)?.[1] ?? "high";
-  body["reasoning_effort"] = effort;
-  losses.push(lossFor("reasoning", "openai-chat", { path: native ? "reasoning" : "thinking.budget_tokens", note: `${budget}→${effort}` }));
 }
 
 function renderFormat(format: ResponseFormat): unknown {

@@ -4,26 +4,15 @@
  * On the wire `prompt_tokens` includes cache reads and writes and `completion_tokens` includes reasoning; canonical input excludes
  * the caches. Providers disagree about details, so absurd figures are clamped and named in `anomaly`, never trusted and never negative.
  */
-import { isObject, type JsonObject } from "../../../schema/json.ts";
+import type { JsonObject } from "../../../schema/json.ts";
 import type { Usage } from "../../../schema/usage.ts";
+import { countOf } from "../count-of.ts";
 import type { Quirks } from "../protocol.ts";
 
 export interface ReadUsage {
   usage: Partial<Usage>;
   /** What was wrong with the figures, in words; null when they add up. */
   anomaly: string | null;
-}
-
-/** First of the named members that is a count; a member that is present and no count is noted. */
-function countOf(object: unknown, names: readonly string[], faults: string[]): number | null {
-  if (!isObject(object)) return null;
-  for (const name of names) {
-    const value = object[name];
-    if (value === null || value === undefined) continue;
-    if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
-    faults.push(`${name} is ${typeof value === "number" ? value : typeof value}`);
-  }
-  return null;
 }
 
 /** Reads one usage object. Null when it states no prompt and no completion count. */
@@ -36,7 +25,7 @@ export function readUsage(usage: JsonObject, quirks: Quirks): ReadUsage | null {
     countOf(promptDetails, ["cached_tokens"], faults) ??
     countOf(usage, ["cached_tokens", "prompt_cache_hit_tokens", "num_cached_tokens", "cache_read_input_tokens"], faults);
   const creation = usage["cache_creation"];
-  const write1h = countOf(creation, ["ephemeral_1h_input_tokens"], faults);
+  const write1h = countOf(creation, ["ephemeral_1h_input_tokens"], faults) ?? countOf(promptDetails, ["cache_write_1h_tokens"], faults);
   const writeAll =
     countOf(promptDetails, ["cache_write_tokens", "cache_creation_tokens"], faults) ??
     countOf(usage, ["cache_creation_input_tokens"], faults);

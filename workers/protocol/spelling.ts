@@ -1,4 +1,4 @@
-/** Names and ids in the wire's small alphabet (`^[a-zA-Z0-9_-]+$`). */
+/** Names and ids for wires with a small alphabet (`^[a-zA-Z0-9_-]+$`). */
 
 /**
  * Makes a spelling for one request: the same text always gives the same spelling, and two texts never share one. Texts that fit stay
