@@ -6,6 +6,11 @@ export interface AccountRow {
   created_at: number;
 }
 
+export interface KnownAccount extends AccountRow {
+  /** Below this balance `balance.low` is sent; null never. */
+  low_balance_micro_rub: number | null;
+}
+
 export async function insertAccount(database: D1Database, account: AccountRow): Promise<void> {
   await database
     .prepare("INSERT INTO account (id, name, created_at) VALUES (?1, ?2, CAST(?3 AS INTEGER)) ON CONFLICT DO NOTHING")
@@ -13,8 +18,28 @@ export async function insertAccount(database: D1Database, account: AccountRow): 
     .run();
 }
 
-export async function findAccount(database: D1Database, id: string): Promise<AccountRow | null> {
-  return database.prepare("SELECT id, name, created_at FROM account WHERE id = ?1").bind(id).first<AccountRow>();
+export async function findAccount(database: D1Database, id: string): Promise<KnownAccount | null> {
+  return database.prepare("SELECT id, name, created_at, low_balance_micro_rub FROM account WHERE id = ?1").bind(id).first<KnownAccount>();
+}
+
+/** Changes what is given. */
+export async function changeAccount(
+  database: D1Database,
+  id: string,
+  change: { name?: string | undefined; low_balance_micro_rub?: number | null | undefined },
+): Promise<void> {
+  const { name, low_balance_micro_rub: low } = change;
+  const statements = [
+    ...(name === undefined ? [] : [database.prepare("UPDATE account SET name = ?2 WHERE id = ?1").bind(id, name)]),
+    ...(low === undefined
+      ? []
+      : [
+          database
+            .prepare("UPDATE account SET low_balance_micro_rub = CAST(?2 AS INTEGER) WHERE id = ?1")
+            .bind(id, low === null ? null : String(low)),
+        ]),
+  ];
+  if (statements.length > 0) await database.batch(statements);
 }
 
 /** Accounts above `afterId`, by id. */

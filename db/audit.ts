@@ -25,8 +25,18 @@ const CHARGES = `FROM entry e LEFT JOIN usage u ON u.account_id = e.account_id A
 const USAGE_DIFFERS = `SELECT e.seq AS seq ${CHARGES} AND u.charged_micro_rub <> -e.amount_micro_rub ORDER BY e.seq LIMIT ?2`;
 const WITHOUT_USAGE = `SELECT e.seq AS seq ${CHARGES} AND u.seq IS NULL ORDER BY e.seq LIMIT ?2`;
 
-/** Each list names at most `limit`. */
-export async function auditRows(database: D1Database, accountId: string, limit: number): Promise<Audit> {
+/** Each list names at most `limit` a database. */
+export async function auditRows(databases: readonly D1Database[], accountId: string, limit: number): Promise<Audit> {
+  const audits = await Promise.all(databases.map((database) => auditDatabase(database, accountId, limit)));
+  return {
+    conflicts: audits.flatMap((audit) => audit.conflicts),
+    unchained: audits.flatMap((audit) => audit.unchained),
+    usageDiffers: audits.flatMap((audit) => audit.usageDiffers),
+    wrongDays: audits.flatMap((audit) => audit.wrongDays),
+  };
+}
+
+async function auditDatabase(database: D1Database, accountId: string, limit: number): Promise<Audit> {
   const statements = [CONFLICTS, UNCHAINED, USAGE_DIFFERS, WRONG_ROLLUPS].map((sql) => database.prepare(sql).bind(accountId, limit));
   const [conflicts, unchained, usageDiffers, wrongDays] = await database.batch<{ seq: number; day: string }>(statements);
   return {
@@ -42,7 +52,9 @@ function seqsOf(result: D1Result<{ seq: number }> | undefined): number[] {
 }
 
 /** Charges that have no usage row. */
-export async function seqsWithoutUsage(database: D1Database, accountId: string, limit: number): Promise<number[]> {
-  const found = await database.prepare(WITHOUT_USAGE).bind(accountId, limit).all<{ seq: number }>();
-  return found.results.map((row) => row.seq);
+export async function seqsWithoutUsage(databases: readonly D1Database[], accountId: string, limit: number): Promise<number[]> {
+  const found = await Promise.all(
+    databases.map((database) => database.prepare(WITHOUT_USAGE).bind(accountId, limit).all<{ seq: number }>()),
+  );
+  return found.flatMap((result) => result.results.map((row) => row.seq));
 }

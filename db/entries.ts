@@ -1,78 +1,96 @@
-/** Entries and usage rows in D1. Inserts are idempotent: a message that comes twice changes nothing, one that contradicts is kept as evidence. */
+/**
+ * Entries and usage rows in D1, in as many databases as the shard map names. Inserts are idempotent: a message that comes twice changes
+ * nothing, one that contradicts is kept as evidence, one whose row is in the archive already adds nothing.
+ */
 
 import { LIMITS } from "../schema/limits.ts";
 import { type EntryRow, INSERT_CONFLICTS, INSERT_ENTRIES, INSERT_USAGE } from "./entry-rows.ts";
+import { insertSources } from "./entry-source.ts";
 import { rebuildRollups } from "./rollups.ts";
+import { inOrder, type Run } from "./runs.ts";
+import type { UsageShards } from "./usage-shards.ts";
 
 /** Writes rows, each run of `LIMITS.d1RowsPerStatement` in one transaction. Only where a row was there already is it looked whether the two agree. */
-export async function insertEntries(database: D1Database, rows: readonly EntryRow[]): Promise<void> {
-  for (let from = 0; from < rows.length; from += LIMITS.d1RowsPerStatement) {
-    const run = rows.slice(from, from + LIMITS.d1RowsPerStatement);
+export async function insertEntries(shards: UsageShards, rows: readonly EntryRow[]): Promise<void> {
+  for (const { database, run } of runsByDatabase(shards, rows)) {
     const entries = JSON.stringify(run.map((row) => row.entry));
     const [inserted] = await database.batch(inserts(database, run, entries));
     if ((inserted?.meta.changes ?? 0) < run.length) await database.prepare(INSERT_CONFLICTS).bind(entries).run();
   }
 }
 
+/** The same rows by the database each belongs in, cut to the length of one statement. */
+function runsByDatabase(shards: UsageShards, rows: readonly EntryRow[]): { database: D1Database; run: EntryRow[] }[] {
+  const byDatabase = new Map<D1Database, EntryRow[]>();
+  for (const row of rows) {
+    const database = shards.at(String(row.entry["account_id"]), Number(row.entry["at"]));
+    const known = byDatabase.get(database);
+    if (known === undefined) byDatabase.set(database, [row]);
+    else known.push(row);
+  }
+  return [...byDatabase].flatMap(([database, all]) => runsOf(all).map((run) => ({ database, run })));
+}
+
+/** Cut by the number of rows, and by the texts of their calls, which a parameter of D1 must take as well. */
+function runsOf(rows: readonly EntryRow[]): EntryRow[][] {
+  const runs: EntryRow[][] = [];
+  let characters = 0;
+  for (const row of rows) {
+    const length = String(row.usage?.["legs"] ?? "").length;
+    const run = runs.at(-1);
+    if (run === undefined || run.length === LIMITS.d1RowsPerStatement || characters + length > LIMITS.d1LegCharacters) {
+      runs.push([row]);
+      characters = length;
+    } else {
+      run.push(row);
+      characters += length;
+    }
+  }
+  return runs;
+}
+
 /**
  * Puts rows back that D1 had and lost: they were counted once already, so the rollups of their days are made from the rows again, in the
  * same transaction. At most `LIMITS.d1RowsPerStatement` rows of one account.
  */
-export async function restoreEntries(database: D1Database, accountId: string, rows: readonly EntryRow[]): Promise<void> {
-  const days = [...new Set(rows.flatMap((row) => (row.usage === null ? [] : [String(row.usage["day"])])))];
-  const entries = JSON.stringify(rows.map((row) => row.entry));
-  await database.batch([...inserts(database, rows, entries), ...rebuildRollups(database, accountId, days)]);
+export async function restoreEntries(shards: UsageShards, accountId: string, rows: readonly EntryRow[]): Promise<void> {
+  for (const { database, run } of runsByDatabase(shards, rows)) {
+    const days = [...new Set(run.flatMap((row) => (row.usage === null ? [] : [String(row.usage["day"])])))];
+    const entries = JSON.stringify(run.map((row) => row.entry));
+    await database.batch([...inserts(database, run, entries), ...rebuildRollups(database, accountId, days)]);
+  }
 }
 
 function inserts(database: D1Database, rows: readonly EntryRow[], entries: string): D1PreparedStatement[] {
   const usage = JSON.stringify(rows.flatMap((row) => (row.usage === null ? [] : [row.usage])));
-  return [database.prepare(INSERT_ENTRIES).bind(entries), database.prepare(INSERT_USAGE).bind(usage)];
+  return [database.prepare(INSERT_ENTRIES).bind(entries), database.prepare(INSERT_USAGE).bind(usage), ...insertSources(database, rows)];
 }
 
-/** What D1 holds of one account's ledger. `sum` as exact text; `hash` is that of the highest entry. */
-export interface StoredFacts {
-  seq: number;
-  count: number;
-  sum: string;
-  hash: string;
-}
+const ROW_RUNS = `SELECT r.first_seq, r.last_seq, r.sum, a.prev_hash AS first_prev_hash,
+    CAST(a.balance_after_micro_rub - a.amount_micro_rub AS TEXT) AS balance_before, b.hash AS last_hash,
+    CAST(b.balance_after_micro_rub AS TEXT) AS balance_after
+  FROM (SELECT min(seq) AS first_seq, max(seq) AS last_seq, CAST(sum(amount_micro_rub) AS TEXT) AS sum FROM (
+      SELECT seq, amount_micro_rub, seq - row_number() OVER (ORDER BY seq) AS run FROM entry WHERE account_id = ?1 AND seq > ?2)
+    GROUP BY run ORDER BY 1 LIMIT ?3) r
+  JOIN entry a ON a.account_id = ?1 AND a.seq = r.first_seq JOIN entry b ON b.account_id = ?1 AND b.seq = r.last_seq ORDER BY 1`;
+const PART_RUNS = `SELECT first_seq, last_seq, CAST(amount_micro_rub AS TEXT) AS sum, first_prev_hash,
+    CAST(balance_before_micro_rub AS TEXT) AS balance_before, last_hash, CAST(balance_after_micro_rub AS TEXT) AS balance_after
+  FROM archive_part WHERE account_id = ?1 AND last_seq > ?2 ORDER BY 1 LIMIT ?3`;
 
-export async function storedFacts(database: D1Database, accountId: string): Promise<StoredFacts> {
-  const row = await database
-    .prepare(
-      `SELECT coalesce(max(seq), 0) AS seq, count(*) AS count, CAST(coalesce(sum(amount_micro_rub), 0) AS TEXT) AS sum,
-        coalesce((SELECT hash FROM entry WHERE account_id = ?1 ORDER BY seq DESC LIMIT 1), '') AS hash FROM entry WHERE account_id = ?1`,
-    )
-    .bind(accountId)
-    .first<StoredFacts>();
-  return row ?? { seq: 0, count: 0, sum: "0", hash: "" };
-}
-
-/** The highest seq up to which no entry is missing. Starts from a seq already known to be complete, so it reads only what is new. */
-export async function contiguousSeq(database: D1Database, accountId: string, knownSeq: number): Promise<number> {
-  const row = await database
-    .prepare(
-      `SELECT coalesce(max(seq), ?2) AS through FROM (SELECT seq, row_number() OVER (ORDER BY seq) AS place FROM entry
-        WHERE account_id = ?1 AND seq > ?2) WHERE seq = place + ?2`,
-    )
-    .bind(accountId, knownSeq)
-    .first<{ through: number }>();
-  return row?.through ?? knownSeq;
-}
-
-/** Numbers missing between 1 and `throughSeq`, the lowest first, at most `limit`. */
-export async function missingSeqs(database: D1Database, accountId: string, throughSeq: number, limit: number): Promise<number[]> {
-  const gaps = await database
-    .prepare(
-      `SELECT seq + 1 AS first, coalesce(next, ?2 + 1) - 1 AS last FROM (
-        SELECT seq, lead(seq) OVER (ORDER BY seq) AS next FROM (SELECT 0 AS seq UNION ALL SELECT seq FROM entry WHERE account_id = ?1 AND seq <= ?2))
-        WHERE coalesce(next, ?2 + 1) > seq + 1 ORDER BY seq LIMIT ?3`,
-    )
-    .bind(accountId, throughSeq, limit)
-    .all<{ first: number; last: number }>();
-  const missing: number[] = [];
-  for (const gap of gaps.results) {
-    for (let seq = gap.first; seq <= gap.last && missing.length < limit; seq++) missing.push(seq);
-  }
-  return missing;
+/**
+ * The runs of an account's entries above `afterSeq`, in order, from rows and archived parts of every database. Where there are more than
+ * `LIMITS.runsPerDatabase` of one kind, those above the last one given are unknown and left out.
+ */
+export async function entryRuns(shards: UsageShards, accountId: string, afterSeq = 0): Promise<Run[]> {
+  const read = await Promise.all(
+    shards.of(accountId).map(async (database) => {
+      const statements = [ROW_RUNS, PART_RUNS].map((sql) => database.prepare(sql).bind(accountId, afterSeq, LIMITS.runsPerDatabase));
+      return (await database.batch<Run>(statements)).map((result) => result.results);
+    }),
+  );
+  const lists = read.flat();
+  const known = Math.min(
+    ...lists.map((runs) => (runs.length < LIMITS.runsPerDatabase ? Number.MAX_SAFE_INTEGER : (runs.at(-1)?.last_seq ?? 0))),
+  );
+  return inOrder(lists.flat().filter((run) => run.last_seq <= known));
 }

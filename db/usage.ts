@@ -1,4 +1,4 @@
-/** Pages of usage, requests and rollups. Every query names the index it walks; cursors are the last row's own key. */
+/** Sums of usage from the rollups alone, added up over every database that keeps some. Cursors are names. */
 
 export interface UsageFilter {
   accountId: string;
@@ -22,7 +22,9 @@ export interface GroupRow {
   charged_micro_rub: number;
 }
 
-const SUMS = [
+type Sums = Omit<GroupRow, "name">;
+
+const COLUMNS = [
   "requests",
   "failed",
   "input_tokens",
@@ -31,103 +33,62 @@ const SUMS = [
   "output_tokens",
   "cost_micro_rub",
   "charged_micro_rub",
-]
-  .map((column) => `coalesce(sum(${column}), 0) AS ${column}`)
-  .join(", ");
+] as const satisfies readonly (keyof Sums)[];
+const SUMS = COLUMNS.map((column) => `coalesce(sum(${column}), 0) AS ${column}`).join(", ");
 
-/** Rollups by one dimension, from `usage_day` alone; names above `afterName`, ascending. */
+/** Rows of several databases as one list: those that `keyOf` names alike become one, in the order of their names. */
+function added<T extends Sums>(lists: readonly (readonly T[])[], keyOf: (row: T) => string): T[] {
+  const byKey = new Map<string, T>();
+  for (const row of lists.flat()) {
+    const before = byKey.get(keyOf(row));
+    if (before === undefined) byKey.set(keyOf(row), { ...row });
+    else for (const column of COLUMNS) before[column] += row[column];
+  }
+  return [...byKey].toSorted(([left], [right]) => (left < right ? -1 : left > right ? 1 : 0)).map(([, row]) => row);
+}
+
+/** By one dimension: names above `afterName`, ascending. The first names of all are among the first of each database. */
 export async function usageGroups(
-  database: D1Database,
+  databases: readonly D1Database[],
   filter: UsageFilter,
   page: { by: GroupBy; afterName: string; limit: number },
 ): Promise<GroupRow[]> {
   const column = GROUPS[page.by];
-  const result = await database
-    .prepare(
-      `SELECT ${column} AS name, ${SUMS} FROM usage_day WHERE account_id = ?1 AND day BETWEEN ?2 AND ?3 AND ${column} > ?4
-        GROUP BY ${column} ORDER BY ${column} LIMIT ?5`,
-    )
-    .bind(filter.accountId, filter.fromDay, filter.toDay, page.afterName, page.limit)
-    .all<GroupRow>();
-  return result.results;
+  const sql = `SELECT ${column} AS name, ${SUMS} FROM usage_day WHERE account_id = ?1 AND day BETWEEN ?2 AND ?3 AND ${column} > ?4
+    GROUP BY ${column} ORDER BY ${column} LIMIT ?5`;
+  const results = await Promise.all(
+    databases.map((database) =>
+      database.prepare(sql).bind(filter.accountId, filter.fromDay, filter.toDay, page.afterName, page.limit).all<GroupRow>(),
+    ),
+  );
+  const lists = results.map((result) => result.results);
+  return added(lists, (row) => row.name).slice(0, page.limit);
 }
 
-export async function usageTotals(database: D1Database, filter: UsageFilter): Promise<Omit<GroupRow, "name">> {
-  const row = await database
-    .prepare(`SELECT ${SUMS} FROM usage_day WHERE account_id = ?1 AND day BETWEEN ?2 AND ?3`)
-    .bind(filter.accountId, filter.fromDay, filter.toDay)
-    .first<Omit<GroupRow, "name">>();
-  if (row === null) throw new Error("an aggregate gave no row");
-  return row;
-}
-
-export interface UsageRow {
-  seq: number;
-  request_id: string;
-  key_id: string;
-  protocol: string;
-  model: string;
-  provider: string;
-  stream: number;
-  state: string;
-  error_code: string | null;
-  input_tokens: number | null;
-  cache_read_tokens: number | null;
-  cache_write_5m_tokens: number | null;
-  cache_write_1h_tokens: number | null;
-  output_tokens: number | null;
-  reasoning_tokens: number | null;
-  usage_source: string | null;
-  price_version: string;
-  cost_micro_rub: number | null;
-  charged_micro_rub: number;
-  flagged: string | null;
-  finish_reason: string | null;
-  ttft_ms: number | null;
-  duration_ms: number;
-  evidence: string;
-  at: number;
-}
-
-const ROW_COLUMNS = `seq, request_id, key_id, protocol, model, provider, stream, state, error_code, input_tokens, cache_read_tokens,
-  cache_write_5m_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, usage_source, price_version, cost_micro_rub, charged_micro_rub,
-  flagged, finish_reason, ttft_ms, duration_ms, evidence, at`;
-
-/** Single requests in the range, the newest first, with `seq` below `beforeSeq`. Walks the primary key. */
-export async function usageRows(
-  database: D1Database,
-  filter: UsageFilter,
-  page: { beforeSeq: number; limit: number },
-): Promise<UsageRow[]> {
-  const result = await database
-    .prepare(`SELECT ${ROW_COLUMNS} FROM usage WHERE account_id = ?1 AND seq < ?4 AND day BETWEEN ?2 AND ?3 ORDER BY seq DESC LIMIT ?5`)
-    .bind(filter.accountId, filter.fromDay, filter.toDay, page.beforeSeq, page.limit)
-    .all<UsageRow>();
-  return result.results;
-}
-
-export interface RecordedRequest extends UsageRow {
-  /** Kind of the entry that ended it. */
-  kind: string;
-  output_tokens_per_second: number | null;
-}
-
-/** One finished request by its id; null when the account has none. Walks `usage_request`. */
-export async function usageOfRequest(database: D1Database, accountId: string, requestId: string): Promise<RecordedRequest | null> {
-  return database
-    .prepare(`SELECT ${ROW_COLUMNS}, kind, output_tokens_per_second FROM usage WHERE account_id = ?1 AND request_id = ?2`)
-    .bind(accountId, requestId)
-    .first<RecordedRequest>();
+export async function usageTotals(databases: readonly D1Database[], filter: UsageFilter): Promise<Sums> {
+  const sql = `SELECT ${SUMS} FROM usage_day WHERE account_id = ?1 AND day BETWEEN ?2 AND ?3`;
+  const results = await Promise.all(
+    databases.map((database) => database.prepare(sql).bind(filter.accountId, filter.fromDay, filter.toDay).all<Sums>()),
+  );
+  const [totals] = added(
+    results.map((result) => result.results),
+    () => "",
+  );
+  if (totals === undefined) throw new Error("an aggregate gave no row");
+  return totals;
 }
 
 /** Sums over all accounts by model and provider, for the metrics page. */
 export async function usageByModel(
-  database: D1Database,
+  databases: readonly D1Database[],
   limit: number,
-): Promise<(Omit<GroupRow, "name"> & { model: string; provider: string })[]> {
-  const result = await database
-    .prepare(`SELECT model, provider, ${SUMS} FROM usage_day GROUP BY model, provider ORDER BY model LIMIT ?1`)
-    .bind(limit)
-    .all<Omit<GroupRow, "name"> & { model: string; provider: string }>();
-  return result.results;
+): Promise<(Sums & { model: string; provider: string })[]> {
+  const sql = `SELECT model, provider, ${SUMS} FROM usage_day GROUP BY model, provider ORDER BY model, provider LIMIT ?1`;
+  const results = await Promise.all(
+    databases.map((database) => database.prepare(sql).bind(limit).all<Sums & { model: string; provider: string }>()),
+  );
+  return added(
+    results.map((result) => result.results),
+    (row) => `${row.model}\n${row.provider}`,
+  ).slice(0, limit);
 }

@@ -6,8 +6,8 @@
  * An account's token is its id without `acc_`; the id `demo` is its own token. A key id is `key_<account token>_<8 characters>`.
  */
 import { z } from "zod";
-import { LIMITS } from "./limits.ts";
 import { integerText } from "./money.ts";
+import { NO_ACCOUNT_LIMITS, ownerLimitFields, patched } from "./rate.ts";
 
 const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const BASE = 62n;
@@ -21,31 +21,42 @@ export const keyIdSchema = z.string().regex(/^key_[0-9A-Za-z]{4,40}_[0-9A-Za-z]{
 export const keyKindSchema = z.enum(["live", "test"]);
 export type KeyKind = z.infer<typeof keyKindSchema>;
 
-const perMinute = z.number().int().positive().max(1_000_000_000);
-const spendLimit = z.number().int().positive().max(Number.MAX_SAFE_INTEGER);
+const keyLimitFields = {
+  ...ownerLimitFields,
+  /** ISO 8601 instant after which the key is refused. */
+  expires_at: z.iso.datetime({ offset: true }).nullable(),
+};
+
+const keyLimits = z.strictObject(keyLimitFields);
+export type KeyLimits = z.infer<typeof keyLimits>;
+export const NO_KEY_LIMITS: KeyLimits = { ...NO_ACCOUNT_LIMITS, expires_at: null };
+
+/** A change of a key's limits: what is left out stays, null takes a limit away. */
+export const keyLimitsPatchSchema = keyLimits.partial();
+export type KeyLimitsPatch = z.infer<typeof keyLimitsPatchSchema>;
 
 /** Limits of one key as `POST /admin/accounts/:id/keys` takes them; null or left out is "no limit". */
-export const keyLimitsSchema = z.strictObject({
-  requests_per_minute: perMinute.nullable().default(null),
-  tokens_per_minute: perMinute.nullable().default(null),
-  parallel_requests: z.number().int().positive().max(LIMITS.openHoldsPerAccount).nullable().default(null),
-  /** Micro-RUB charged in one UTC day. Open holds count as if they were charged in full. */
-  spend_micro_rub_per_day: spendLimit.nullable().default(null),
-  /** The same for one UTC calendar month. */
-  spend_micro_rub_per_month: spendLimit.nullable().default(null),
-  /** Globs over catalogue slugs. */
-  allowed_models: z.array(z.string().min(1).max(LIMITS.modelNameCharacters)).max(256).nullable().default(null),
-  /** ISO 8601 instant after which the key is refused. */
-  expires_at: z.iso.datetime({ offset: true }).nullable().default(null),
-});
-export type KeyLimits = z.infer<typeof keyLimitsSchema>;
-export const NO_KEY_LIMITS: KeyLimits = keyLimitsSchema.parse({});
+export const keyLimitsSchema = keyLimitsPatchSchema.transform((given): KeyLimits => patched(NO_KEY_LIMITS, given));
 
 /** Body of `POST /admin/accounts/:id/keys`. */
 export const createKeyBodySchema = z.strictObject({
   name: z.string().min(1).max(128),
   limits: keyLimitsSchema.optional(),
 });
+
+/** Body of `PATCH /admin/keys/:id`. */
+export const patchKeyBodySchema = z.strictObject({
+  name: z.string().min(1).max(128).optional(),
+  limits: keyLimitsPatchSchema.optional(),
+});
+
+/** RPC: a key's name and limits as they are to be. */
+export const changeKeyCommandSchema = z.object({
+  key_id: keyIdSchema,
+  name: z.string().max(128).optional(),
+  limits: keyLimitsPatchSchema.optional(),
+});
+export type ChangeKeyCommand = z.infer<typeof changeKeyCommandSchema>;
 
 /** RPC: a new key is stored by its hash; the key itself never reaches the object. Same `key_id` and facts again: no change. */
 export const createKeyCommandSchema = z.object({

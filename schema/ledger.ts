@@ -8,6 +8,7 @@ import { z } from "zod";
 import { keyIdSchema } from "./key.ts";
 import { LIMITS } from "./limits.ts";
 import { integerText } from "./money.ts";
+import { appliedRateSchema } from "./rate.ts";
 import { usageSchema, usageSourceSchema } from "./usage.ts";
 
 const requestId = z.string().min(1).max(128);
@@ -24,10 +25,26 @@ const recordText = z
 export const holdStateSchema = z.enum(["HELD", "SETTLED", "RELEASED", "EXPIRED", "SETTLED_LATE"]);
 export type HoldState = z.infer<typeof holdStateSchema>;
 
-export const entryKindSchema = z.enum(["settle", "late_settle", "release", "expire", "credit", "refund", "adjust"]);
+/** `true_up` corrects the charge of a request that has ended; the last four kinds are money from or to the outside. */
+export const entryKindSchema = z.enum([
+  "settle",
+  "late_settle",
+  "release",
+  "expire",
+  "true_up",
+  "credit",
+  "refund",
+  "chargeback",
+  "adjust",
+]);
 export type EntryKind = z.infer<typeof entryKindSchema>;
 
-export const accountNameSchema = z.enum(["customer", "revenue", "house_loss", "payment_clearing", "adjustment"]);
+/**
+ * The customer's own account and the house's. A posting above zero is owed to that account: `provider_cost` is the providers' part of what
+ * was sold, `revenue` what is left of it, `house_loss` (below zero) what was sold and not paid, `payment_clearing` (below zero) what the
+ * payment providers took in, `fees` (below zero) what they kept, `adjustment` the counterpart of corrections by hand.
+ */
+export const accountNameSchema = z.enum(["customer", "revenue", "provider_cost", "fees", "house_loss", "payment_clearing", "adjustment"]);
 export type AccountName = z.infer<typeof accountNameSchema>;
 /** Account and signed micro-RUB; the postings of one entry sum to zero. */
 export const postingsSchema = z.array(z.tuple([accountNameSchema, integerText]));
@@ -46,8 +63,12 @@ export const admitCommandSchema = z.object({
   /** Who owns the request from here on: a lane's name (later also a lease's). */
   lane: z.string().max(128),
   ttl_ms: milliseconds.positive(),
-  /** Input + output tokens at most: what a tokens-per-minute limit is charged until the true number is known. */
+  /** Input + output tokens at most: what a rate of tokens is charged until the true number is known. */
   tokens_bound: z.number().int().nonnegative(),
+  /** What it uses at least in all likelihood: a rate of tokens lets it begin when this much is there. Left out: the bound. */
+  tokens_likely: z.number().int().nonnegative().optional(),
+  /** Rates of the configuration that count this call. */
+  rates: z.array(appliedRateSchema).max(LIMITS.ratesPerConfig).optional(),
 });
 export type AdmitCommand = z.infer<typeof admitCommandSchema>;
 
@@ -57,8 +78,16 @@ export const refusalReasonSchema = z.enum([
   "expired_key",
   "model_not_allowed",
   "insufficient_balance",
+  /** More was taken back than was left: nothing is admitted until the debt is paid. */
+  "account_blocked",
+  /** The ledger is being restored and takes nothing. */
+  "account_frozen",
   "requests_per_minute",
   "tokens_per_minute",
+  /** Rates of the configuration, and more counts of it at once than are kept. */
+  "request_rate",
+  "token_rate",
+  "too_many_rates",
   "parallel_requests",
   "spend_per_day",
   "spend_per_month",
@@ -80,6 +109,7 @@ export const refusalSchema = z.strictObject({
     "request_in_progress",
     "idempotency_mismatch",
     "invalid_transition",
+    "overloaded",
   ]),
   reason: refusalReasonSchema,
   needed_micro_rub: integerText.nullable(),
@@ -87,6 +117,10 @@ export const refusalSchema = z.strictObject({
   retry_after_seconds: z.number().int().positive().nullable(),
   /** The earlier request an idempotency refusal is about. */
   request_id: z.string().nullable(),
+  /** The key, where one was recognised; whose limit it was; and which, in words, where the reason does not say it all. */
+  key_id: z.string().nullable().default(null),
+  scope: z.enum(["key", "account", "config"]).nullable().default(null),
+  limit: z.string().nullable().default(null),
 });
 export type Refusal = z.infer<typeof refusalSchema>;
 
@@ -107,6 +141,8 @@ export const chargeFactsSchema = z.strictObject({
   usage_source: usageSourceSchema,
   cost_micro_rub: amountText,
   provider_cost_pico_usd: z.string().regex(/^\d{1,19}$/),
+  /** The same in micro-RUB at the snapshot's fx, rounded up: the part of the cost that is the provider's. */
+  provider_cost_micro_rub: amountText.optional(),
   /** Why the cost is not simply prices × reported tokens; null when it is. */
   flagged: z.string().max(512).nullable(),
 });
@@ -149,34 +185,71 @@ export type SettleResult = EndResult;
 export type ReleaseResult = EndResult;
 
 /** Asks for a larger hold or a longer life, both absolute: the hold is at least this much and lives at least this long from now. */
-export const extendCommandSchema = z.strictObject({ request_id: requestId, hold_micro_rub: amountText, ttl_ms: milliseconds.positive() });
+export const extendCommandSchema = z.strictObject({
+  request_id: requestId,
+  hold_micro_rub: amountText,
+  /** Where all of it is not to be had, this much or more will do. Left out: all or nothing. */
+  least_micro_rub: amountText.optional(),
+  ttl_ms: milliseconds.positive(),
+});
 export type ExtendCommand = z.infer<typeof extendCommandSchema>;
 export const extendResultSchema = z.strictObject({
-  state: z.enum(["extended", "insufficient", "not_held", "not_found"]),
+  /** `insufficient`: the balance has no more; `over_limit`: it has, and a spend limit has not. */
+  state: z.enum(["extended", "insufficient", "over_limit", "not_held", "not_found"]),
   hold_micro_rub: integerText,
   expires_at: milliseconds,
 });
 export type ExtendResult = z.infer<typeof extendResultSchema>;
 
-/** Money from outside. Only `adjust` may be negative; a refund's amount is what the payer gets back. */
+/** Money from outside. Only `adjust` may be negative; the amount of a refund or chargeback is what the payer gets back. */
 export const creditCommandSchema = z
   .object({
-    kind: z.enum(["credit", "refund", "adjust"]),
+    kind: z.enum(["credit", "refund", "chargeback", "adjust"]),
     /** The payment's or the administrator's own reference: counted once, ever. */
     external_id: z.string().min(1).max(256),
     amount_micro_rub: z.string().regex(/^-?\d{1,16}$/, "must be a decimal integer in a string"),
+    /** What the payment provider kept for itself, borne by the house. */
+    fee_micro_rub: amountText.optional(),
     record: recordText,
   })
   .refine((command) => command.kind === "adjust" || /^0*[1-9]\d*$/.test(command.amount_micro_rub), "amount must be above zero");
 export type CreditCommand = z.infer<typeof creditCommandSchema>;
 export const creditResultSchema = z.strictObject({
-  /** `out_of_range`: the balance would leave ±(2^53-1); nothing was done. */
-  state: z.enum(["credited", "exists", "exists_with_different", "out_of_range"]),
+  /** `out_of_range`: the balance would leave ±(2^53-1); `frozen`: the ledger is being restored. Nothing was done in either case. */
+  state: z.enum(["credited", "exists", "exists_with_different", "out_of_range", "frozen"]),
   seq: z.number().int().nullable(),
   amount_micro_rub: integerText,
   balance_after_micro_rub: integerText,
 });
 export type CreditResult = z.infer<typeof creditResultSchema>;
+
+/**
+ * What a request turned out to cost after it had ended: an estimate that the provider's report corrects, a release that was billed after
+ * all. Absolute, and once a request; what the balance does not cover is the house's loss, as in a settlement.
+ */
+export const trueUpCommandSchema = z.object({ request_id: requestId, facts: chargeFactsSchema });
+export type TrueUpCommand = z.infer<typeof trueUpCommandSchema>;
+export const trueUpResultSchema = z.strictObject({
+  /** `not_settled`: the request is open, or expired and is still to be settled. */
+  state: z.enum(["trued_up", "exists", "exists_with_different", "not_settled", "not_found", "out_of_range", "frozen"]),
+  seq: z.number().int().nullable(),
+  /** Above zero: given back to the customer. */
+  amount_micro_rub: integerText,
+  balance_after_micro_rub: integerText,
+});
+export type TrueUpResult = z.infer<typeof trueUpResultSchema>;
+
+/** Why a ledger takes nothing for now. */
+export const freezeReasonSchema = z.enum(["d1_ahead", "diverged", "operator"]);
+export const freezeSchema = z.strictObject({
+  reason: freezeReasonSchema,
+  /** The last entry D1 has; the ledger is whole again when it has that one too. 0: not known to be ahead. */
+  d1_seq: z.number().int().nonnegative(),
+  at: milliseconds,
+});
+export type Freeze = z.infer<typeof freezeSchema>;
+export const freezeCommandSchema = freezeSchema.omit({ at: true });
+export type FreezeCommand = z.infer<typeof freezeCommandSchema>;
 
 /** One row of the ledger. `hash` covers every other field; `prev_hash` is the hash of `seq - 1`, empty for the first. */
 export const entrySchema = z.strictObject({
@@ -191,9 +264,9 @@ export const entrySchema = z.strictObject({
   balance_after_micro_rub: integerText,
   held_after_micro_rub: integerText,
   at: milliseconds,
-  /** JSON text: `ChargeFacts` for a settle, `{"reason"}` for a release or expiry, null otherwise. */
+  /** JSON text: `ChargeFacts` for a settle or true-up, `{"reason"}` for a release or expiry, null otherwise. */
   facts: z.string().nullable(),
-  /** JSON text of the request's facts for D1, or null. */
+  /** JSON text of the request's facts for D1, or null. Text as it came: the hash covers it. */
   record: z.string().nullable(),
   prev_hash: z.string(),
   hash: z.string(),
@@ -215,6 +288,14 @@ export const holdSchema = z.strictObject({
 });
 export type Hold = z.infer<typeof holdSchema>;
 
+/** What a replay of entries did. `fault`: the first that could not be taken, and why. */
+export const replayResultSchema = z.strictObject({
+  applied: z.number().int().nonnegative(),
+  seq: z.number().int().nonnegative(),
+  fault: z.strictObject({ seq: z.number().int(), reason: z.string() }).nullable(),
+});
+export type ReplayResult = z.infer<typeof replayResultSchema>;
+
 export const balanceSchema = z.strictObject({
   balance_micro_rub: integerText,
   held_micro_rub: integerText,
@@ -233,5 +314,8 @@ export const ledgerFactsSchema = z.strictObject({
   recorded_seq: z.number().int().nonnegative(),
   open_holds: z.number().int().nonnegative(),
   incidents: z.number().int().nonnegative(),
+  /** Below zero in balance: nothing is admitted until it is paid. */
+  blocked: z.boolean(),
+  frozen: freezeSchema.nullable(),
 });
 export type LedgerFacts = z.infer<typeof ledgerFactsSchema>;

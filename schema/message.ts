@@ -3,12 +3,14 @@
  * so a message can be made again, byte for byte, whenever D1 turns out to lack it.
  */
 import { z } from "zod";
+import { legRecordSchema } from "./ensemble.ts";
 import { accountIdSchema } from "./key.ts";
 import { chargeFactsSchema, entryKindSchema, postingsSchema } from "./ledger.ts";
 import { integerText } from "./money.ts";
 import { priceSnapshotSchema } from "./price.ts";
 import { protocolIdSchema } from "./protocol.ts";
 import { attemptRecordSchema } from "./request.ts";
+import { traceContextSchema } from "./trace.ts";
 import { usageSchema, usageSourceSchema } from "./usage.ts";
 
 const milliseconds = z.number().int();
@@ -31,9 +33,14 @@ export const requestRecordSchema = z.strictObject({
   /** By the formula; what was charged is the entry's amount, less only where the balance could not cover it. */
   cost_micro_rub: integerText.nullable(),
   provider_cost_pico_usd: integerText.nullable(),
+  /** Held at admission, by estimate; null where it is not known. */
+  hold_micro_rub: integerText.nullable().default(null),
   snapshot: priceSnapshotSchema,
   flagged: z.string().nullable(),
   attempts: z.array(attemptRecordSchema),
+  /** The calls of an ensemble, whose exact costs together, rounded up once, are the cost; left out for a single call. */
+  legs: z.array(legRecordSchema).optional(),
+  degraded: z.string().nullable().optional(),
   timings: z.strictObject({
     received_at: milliseconds,
     dispatched_at: milliseconds,
@@ -46,6 +53,8 @@ export const requestRecordSchema = z.strictObject({
   finish_reason: z.string().nullable(),
   evidence: z.enum(["live", "offline"]),
   idempotency_key: z.string().nullable(),
+  /** Of the caller's `traceparent`; left out without one. */
+  trace: traceContextSchema.optional(),
 });
 export type RequestRecord = z.infer<typeof requestRecordSchema>;
 

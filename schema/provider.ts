@@ -85,6 +85,8 @@ export const providerDefinitionSchema = z.strictObject({
   id: z.string().regex(/^[a-z0-9][a-z0-9-]*$/),
   /** The name people know it by. */
   name: z.string(),
+  /** Its well-known value of `gen_ai.provider.name` in OpenTelemetry's GenAI conventions, where it has one. Default: the id. */
+  telemetry_name: z.string().optional(),
   /** What the provider's own SDK takes as base URL. `{region}` in it is the region that calls are signed for. */
   base_url: z.url(),
   /** Each customer has an address of their own, so `base_url` only shows its form: without a base URL the provider stays off. */

@@ -1,9 +1,11 @@
 /** A request's life as its owner stores it and as `GET /v1/requests/:id` shows it (contract §5, design.md §4). */
 import { z } from "zod";
+import { legProgressSchema, legViewSchema } from "./ensemble.ts";
 import { dispatchPhaseSchema, promptMeasureSchema } from "./estimate.ts";
 import { LIMITS } from "./limits.ts";
 import { planSchema } from "./plan.ts";
 import { protocolIdSchema } from "./protocol.ts";
+import { traceContextSchema } from "./trace.ts";
 import { usageSchema } from "./usage.ts";
 
 export const REQUEST_STATES = [
@@ -21,12 +23,18 @@ export const REQUEST_STATES = [
 export const requestStateSchema = z.enum(REQUEST_STATES);
 export type RequestState = z.infer<typeof requestStateSchema>;
 
-/** One transition: numbered from 1, in order, never changed once stored. `released` is the end of a hold that cost nothing. */
+/**
+ * What a frame may tell beside a state: `released` is the end of a hold that cost nothing. Of a request of several calls, `node_started` and
+ * `node_finished` are one of them, and `decided` is how the answer comes about.
+ */
+export const LIFECYCLE_EVENTS = [...REQUEST_STATES, "released", "node_started", "node_finished", "decided"] as const;
+
+/** One thing that happened: numbered from 1, in order, never changed once stored. */
 export const lifecycleFrameSchema = z.strictObject({
   seq: z.number().int().positive(),
   /** Milliseconds of the owning object's clock. */
   at: z.number().int(),
-  event: z.enum([...REQUEST_STATES, "released"]),
+  event: z.enum(LIFECYCLE_EVENTS),
   detail: z.record(z.string(), z.unknown()).optional(),
 });
 export type LifecycleFrame = z.infer<typeof lifecycleFrameSchema>;
@@ -54,6 +62,12 @@ export const progressSchema = z.strictObject({
   output_characters: z.number().int().nonnegative(),
   content_seen: z.boolean(),
   first_byte_at: z.number().int().nullable(),
+  /** Which candidate of the plan is answering. */
+  candidate: z.number().int().nonnegative().optional(),
+  /** The calls of an ensemble; left out for a single call. */
+  legs: z.array(legProgressSchema).optional(),
+  /** Why the ensemble's answer is less than was planned; null where it is not. */
+  degraded: z.string().nullable().optional(),
 });
 export type Progress = z.infer<typeof progressSchema>;
 
@@ -65,7 +79,14 @@ export const openRequestSchema = z.strictObject({
   stream: z.boolean(),
   plan: planSchema,
   measure: promptMeasureSchema,
+  /** Price snapshots of the plan's attempts as JSON text, by index; one that is missing is the hold's. */
+  snapshots: z.array(z.string()).optional(),
+  /** Held at admission; null for a request of before this was kept. */
+  hold_micro_rub: z.string().nullable().default(null),
   idempotency_key: z.string().nullable(),
+  trace: traceContextSchema.optional(),
+  /** The kept answer that waits for this request's end, where it runs in the background. */
+  response_id: z.string().optional(),
   received_at: z.number().int(),
   dispatched_at: z.number().int(),
   evidence: z.enum(["live", "offline"]),
@@ -94,6 +115,9 @@ export const requestViewSchema = z.strictObject({
   stream: z.boolean(),
   plan: planSchema.nullable(),
   attempts: z.array(attemptRecordSchema),
+  /** The calls of an ensemble, and why its answer is less than was planned. Left out for a single call. */
+  legs: z.array(legViewSchema).optional(),
+  degraded: z.string().nullable().optional(),
   usage: usageSchema.nullable(),
   usage_source: z.enum(["provider", "estimated", "cut"]).nullable(),
   cost_micro_rub: z.number().int().nullable(),

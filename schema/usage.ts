@@ -40,3 +40,20 @@ export function mergeUsage(before: Usage, after: Partial<Usage>): Usage {
     reasoning_tokens: after.reasoning_tokens ?? before.reasoning_tokens,
   };
 }
+
+/** Several calls' usage as one; a class that none of them reported stays null. */
+export function sumUsage(usages: readonly Usage[]): Usage {
+  const sum = (field: keyof Usage): number | null =>
+    usages.reduce<number | null>((total, usage) => {
+      const tokens = usage[field];
+      return tokens === null ? total : Math.min((total ?? 0) + tokens, Number.MAX_SAFE_INTEGER);
+    }, null);
+  return {
+    input_tokens: sum("input_tokens"),
+    cache_read_tokens: sum("cache_read_tokens"),
+    cache_write_5m_tokens: sum("cache_write_5m_tokens"),
+    cache_write_1h_tokens: sum("cache_write_1h_tokens"),
+    output_tokens: sum("output_tokens"),
+    reasoning_tokens: sum("reasoning_tokens"),
+  };
+}

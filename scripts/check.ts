@@ -7,6 +7,7 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { writeAssets } from "./start/assets.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const sources = ["workers", "schema", "db", "scripts", "test"].filter((folder) => existsSync(join(root, folder)));
@@ -23,7 +24,7 @@ const STEPS: readonly Step[] = [
   {
     name: "format",
     purpose: "the one layout of the code; `npm run format` mends it",
-    commands: [["oxfmt", "--config", config("oxfmt.json"), "--check", ...sources.map((folder) => `${folder}/**/*.ts`)]],
+    commands: [["oxfmt", "--config", config("oxfmt.json"), "--check", ...sources.map((folder) => `${folder}/**/*.{ts,tsx}`)]],
   },
   {
     name: "lint",
@@ -33,7 +34,9 @@ const STEPS: readonly Step[] = [
   {
     name: "types",
     purpose: "strict types of what runs on Workers, on Node, and in tests inside workerd",
-    commands: ["tsconfig.json", config("tsconfig.node.json"), config("tsconfig.workers-test.json")].map((path) => ["tsc", "-p", path]),
+    commands: ["tsconfig.json", config("tsconfig.node.json"), config("tsconfig.workers-test.json"), config("tsconfig.islands.json")].map(
+      (path) => ["tsc", "-p", path],
+    ),
   },
   {
     name: "direction",
@@ -75,6 +78,7 @@ async function runStep(step: Step): Promise<boolean> {
   return passed;
 }
 
+await writeAssets(root);
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !STEPS.some((step) => step.name === name));
 if (unknown.length > 0) {

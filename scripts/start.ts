@@ -2,8 +2,11 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { writeAssets } from "./start/assets.ts";
 import { isSet, readEnvironment } from "./start/environment.ts";
+import { withTestPayments } from "./start/test-payments.ts";
 import { StartRefusal } from "./start/refusal.ts";
+import { signInLinks } from "./start/sign-in-links.ts";
 import type { Secrets } from "./start/secrets.ts";
 import { ROOT, startSystem, type System } from "./start/system.ts";
 
@@ -39,7 +42,9 @@ function shownKey(secrets: Secrets, variable: string, key: string): string {
   return secrets.fresh ? key : `${key.slice(0, 9)}…${key.slice(-4)}  (kept in ${secrets.path})`;
 }
 
-function announce({ url, secrets, offlineUrl }: System): void {
+async function announce(system: System): Promise<void> {
+  const { url, secrets, offlineUrl } = system;
+  const links = await signInLinks(system);
   if (offlineUrl !== null) {
     say(`No provider credential is set: the offline provider at ${offlineUrl} plays every model; figures say "evidence": "offline".`);
   }
@@ -50,6 +55,8 @@ function announce({ url, secrets, offlineUrl }: System): void {
   say(`demo key           ${shownKey(secrets, "PLYRUM_DEMO_KEY", secrets.demoKey)}`);
   say(`admin key          ${shownKey(secrets, "PLYRUM_ADMIN_KEY", secrets.adminKey)}`);
   say(`dashboard          ${url}/sign-in`);
+  if (links.demo !== null) say(`  as demo owner    ${links.demo}`);
+  if (links.firstOwner !== null) say(`  make it yours    ${links.firstOwner}`);
   if (secrets.fresh) say(`Generated keys are printed this once; they stay in ${secrets.path}.`);
   say("");
   say(
@@ -70,10 +77,11 @@ async function main(): Promise<void> {
   const signals = ["SIGINT", "SIGTERM"] as const;
   for (const signal of signals) process.on(signal, stop);
   const file = configFile();
+  await writeAssets(ROOT);
   system = await startSystem({
     port: wantedPort(),
     stateDir: isSet(environment["STATE_DIR"]) ? environment["STATE_DIR"] : join(ROOT, ".wrangler/state"),
-    environment,
+    environment: withTestPayments(environment),
     configFile: file,
     report: say,
     ...(isSet(environment["PLYRUM_ENTRY"]) ? { entry: environment["PLYRUM_ENTRY"] } : {}),
@@ -84,7 +92,7 @@ async function main(): Promise<void> {
     await system.close();
     process.exit(0);
   }
-  announce(system);
+  await announce(system);
 }
 
 function fail(error: unknown): never {

@@ -8,7 +8,9 @@ import { listFiles, readSource, type Source, sourceOf } from "./tidy/source.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folders = ["workers", "schema", "db", "scripts", "test"];
-const sources = folders.flatMap((folder) => listFiles(root, folder, ".ts")).map((path) => readSource(root, path));
+const sources = folders
+  .flatMap((folder) => [...listFiles(root, folder, ".ts"), ...listFiles(root, folder, ".tsx")])
+  .map((path) => readSource(root, path));
 const providerIds = listFiles(root, "workers/provider", ".ts")
   .map((path) => basename(path, ".ts"))
   .filter((id) => id !== "index");

@@ -4,11 +4,11 @@
  */
 declare module "node:crypto" {
   interface Digest {
-    update(text: string): Digest;
+    update(data: string | Uint8Array): Digest;
     digest(): Uint8Array;
     digest(encoding: "hex"): string;
   }
   export function createHash(algorithm: "sha256"): Digest;
   export function timingSafeEqual(left: Uint8Array, right: Uint8Array): boolean;
-  export function createHmac(algorithm: "sha256", key: string): Digest;
+  export function createHmac(algorithm: "sha256", key: string | Uint8Array): Digest;
 }

@@ -6,7 +6,7 @@ const model = z.string("model must be a string").min(1, "model must not be empty
 const inputs = LIMITS.embeddingInputsPerRequest;
 const token = z.number().int().nonnegative();
 const texts = z.array(z.string()).min(1, "must hold at least one input").max(inputs, `must hold at most ${inputs} inputs`);
-const dimensions = z.number().int("must be a whole number").positive("must be above zero").nullish();
+const dimensions = z.number().int("must be a whole number").positive("must be above zero").max(LIMITS.embeddingDimensions).nullish();
 /** An embedding has nothing to stream; a caller who asks for it is told so and not given a whole answer instead. */
 const stream = z.literal(false, "an embedding is never streamed").nullish();
 

@@ -14,6 +14,8 @@ export interface Sample {
   /** How long each timed chunk was on its way from the upstream's write to this reader. */
   chunkMilliseconds: number[];
   status: number;
+  /** Of the body. */
+  bytes: number;
 }
 
 export interface Load {
@@ -31,7 +33,7 @@ function now(): number {
 function once(target: Target, agent: Agent, load: Load): Promise<Sample> {
   return new Promise((resolve, reject) => {
     const started = now();
-    const sample: Sample = { firstByteMilliseconds: Number.NaN, totalMilliseconds: 0, chunkMilliseconds: [], status: 0 };
+    const sample: Sample = { firstByteMilliseconds: Number.NaN, totalMilliseconds: 0, chunkMilliseconds: [], status: 0, bytes: 0 };
     const finish = (): void => {
       sample.totalMilliseconds = now() - started;
       resolve(sample);
@@ -43,6 +45,7 @@ function once(target: Target, agent: Agent, load: Load): Promise<Sample> {
         const at = now();
         if (reads === 0) sample.firstByteMilliseconds = at - started;
         reads += 1;
+        sample.bytes += bytes.length;
         for (const match of bytes.toString("latin1").matchAll(/t=([\d.]+) /g)) sample.chunkMilliseconds.push(at - Number(match[1]));
         if (load.abortAfterReads !== null && reads >= load.abortAfterReads) outgoing.destroy();
       });

@@ -44,7 +44,8 @@ interface Phase {
   cpuMillisecondsEach: number;
 }
 
-async function phase(contender: Contender, load: { body: string; requests: number; parallel: number }): Promise<Phase> {
+/** One load at one contender, warmed up, and what it cost its process. */
+export async function phase(contender: Contender, load: { body: string; requests: number; parallel: number }): Promise<Phase> {
   const cpu = (): number => (contender.pid === null ? 0 : costOfProcess(contender.pid).cpuMilliseconds);
   await runLoad(contender.target, { ...load, requests: Math.min(20, load.requests), abortAfterReads: null });
   const before = cpu();

@@ -61,7 +61,7 @@ export interface Goal {
   line: string;
 }
 
-function goal(name: string, measured: number, limit: number, isAtMost: boolean): Goal {
+export function goal(name: string, measured: number, limit: number, isAtMost: boolean): Goal {
   const met = isAtMost ? measured <= limit : measured >= limit;
   return {
     name,

@@ -1,4 +1,4 @@
-/** Runs before every test file inside workerd: brings the file's own empty D1 database to the current tables. */
+/** Runs before every test file inside workerd: brings the file's own empty D1 databases to the current tables. */
 import { applyD1Migrations, type D1Migration } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 
@@ -13,8 +13,10 @@ declare global {
     }
     interface Env extends WorkerBindings {
       TEST_MIGRATIONS: D1Migration[];
+      USAGE_1: D1Database;
     }
   }
 }
 
 await applyD1Migrations(env.DB, env.TEST_MIGRATIONS);
+await applyD1Migrations(env.USAGE_1, env.TEST_MIGRATIONS);

@@ -4,10 +4,10 @@
  */
 const LEVELS = [
   ["schema"],
-  ["db", "workers/protocol", "workers/cost", "workers/ledger", "workers/routing", "workers/guard", "workers/planner"],
+  ["db", "workers/protocol", "workers/cost", "workers/ledger", "workers/payment", "workers/routing", "workers/guard", "workers/planner", "workers/telemetry"],
   ["workers/provider"],
   ["workers/runtime"],
-  ["workers/engine", "workers/agent", "workers/fleet"],
+  ["workers/engine", "workers/topup", "workers/agent", "workers/fleet"],
   ["workers/durable", "workers/queue", "workers/http", "workers/dashboard"],
 ];
 
@@ -76,7 +76,7 @@ module.exports = {
       name: "cores-import-no-runtime",
       comment: "pure rooms reach no platform and no Node module",
       severity: "error",
-      from: { path: "^workers/(protocol|cost|ledger|routing|guard|planner|provider|runtime|engine)/" },
+      from: { path: "^workers/(protocol|cost|ledger|payment|routing|guard|planner|telemetry|provider|runtime|engine|topup)/" },
       to: { dependencyTypes: ["core"] },
     },
     {

@@ -49,7 +49,7 @@ export interface Answer {
   reasoning: string;
   text: string;
   tools: ToolUse[];
-  finish: "stop" | "stop_sequence" | "length" | "tools";
+  finish: "stop" | "stop_sequence" | "length" | "tools" | "refusal";
   stopSequence: string | null;
   usage: Usage;
   /** The vectors of an embedding, one for each input, and whether they are wanted as base64. */
@@ -72,7 +72,7 @@ export function answerOf(ask: Ask, commands: Commands): Answer {
   const reasoning = ask.thinking ? "The request is read first; then the answer is put together from its own words." : "";
   const tools = toolsOf(ask);
   let text = tools.length > 0 ? "" : textOf(ask, commands);
-  let finish: Answer["finish"] = tools.length > 0 ? "tools" : "stop";
+  let finish: Answer["finish"] = tools.length > 0 ? "tools" : commands.flags.has("refusal") ? "refusal" : "stop";
   let stopSequence: string | null = null;
   for (const stop of ask.stop) {
     const at = stop === "" ? -1 : text.indexOf(stop);
@@ -82,7 +82,9 @@ export function answerOf(ask: Ask, commands: Commands): Answer {
     stopSequence = stop;
   }
   const allowed =
-    ask.maxTokens === null ? Number.POSITIVE_INFINITY : Math.max(0, ask.maxTokens - tokensOf(reasoning)) * CHARACTERS_PER_TOKEN;
+    ask.maxTokens === null || commands.flags.has("uncapped")
+      ? Number.POSITIVE_INFINITY
+      : Math.max(0, ask.maxTokens - tokensOf(reasoning)) * CHARACTERS_PER_TOKEN;
   if (text.length > allowed) {
     text = text.slice(0, allowed);
     finish = "length";
@@ -109,6 +111,9 @@ function embeddingOf({ inputs, dimensions, base64 }: NonNullable<Ask["embedding"
 
 function textOf(ask: Ask, commands: Commands): string {
   if (commands.flags.has("empty")) return "";
+  if (commands.flags.has("refusal")) return "I would rather not.";
+  if (commands.flags.has("echo")) return ask.promptText;
+  if (commands.says !== null) return commands.says;
   if (commands.bigline > 0) return "x".repeat(commands.bigline);
   if (commands.flags.has("utf8")) return "Здравствуй, мир! 你好，世界。こんにちは 🌍🚀 — naïve café ";
   const seen = ask.images.map((image) => ` [image ${image.mediaType}, ${image.bytes} bytes]`).join("");
@@ -182,9 +187,13 @@ function usageOf(ask: Ask, said: { reasoning: string; text: string; tools: ToolU
 
 /** A text in `pieces` parts; by default a part of about twelve characters each. Never splits a surrogate pair. */
 export function piecesOf(text: string, pieces: number | null): string[] {
-  const characters = [...text];
+  // A text of megabytes is cut by its length, unless it has pairs to keep together.
+  const characters = /[\ud800-\udfff]/.test(text) ? [...text] : text;
   const size = Math.max(1, pieces === null ? 12 : Math.ceil(characters.length / Math.max(1, pieces)));
   const parts: string[] = [];
-  for (let index = 0; index < characters.length; index += size) parts.push(characters.slice(index, index + size).join(""));
+  for (let index = 0; index < characters.length; index += size) {
+    const part = characters.slice(index, index + size);
+    parts.push(typeof part === "string" ? part : part.join(""));
+  }
   return parts;
 }

@@ -93,7 +93,7 @@ function toolsOf(tools: unknown): Tool[] {
   return blocksOf(tools).map((tool) => ({ name: String(tool["name"]), schema: asRecord(tool["input_schema"]) }));
 }
 
-const STOP = { stop: "end_turn", stop_sequence: "stop_sequence", length: "max_tokens", tools: "tool_use" } as const;
+const STOP = { stop: "end_turn", stop_sequence: "stop_sequence", length: "max_tokens", tools: "tool_use", refusal: "refusal" } as const;
 
 function inputUsage(answer: Answer): Record<string, unknown> {
   const { usage } = answer;

@@ -103,7 +103,13 @@ function choiceOf(choice: Record<string, unknown>, own: Record<string, unknown>)
   return choice["any"] !== undefined || own["type"] === "any" ? "required" : "auto";
 }
 
-const STOP = { stop: "end_turn", stop_sequence: "stop_sequence", length: "max_tokens", tools: "tool_use" } as const;
+const STOP = {
+  stop: "end_turn",
+  stop_sequence: "stop_sequence",
+  length: "max_tokens",
+  tools: "tool_use",
+  refusal: "guardrail_intervened",
+} as const;
 
 function usageOf(answer: Answer, facts: WireFacts): object {
   const { usage } = answer;

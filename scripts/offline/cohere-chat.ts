@@ -70,7 +70,13 @@ function toolsOf(tools: unknown): Tool[] {
     .map((tool) => ({ name: String(tool["name"]), schema: asRecord(tool["parameters"]) }));
 }
 
-const FINISH = { stop: "COMPLETE", stop_sequence: "STOP_SEQUENCE", length: "MAX_TOKENS", tools: "TOOL_CALL" } as const;
+const FINISH = {
+  stop: "COMPLETE",
+  stop_sequence: "STOP_SEQUENCE",
+  length: "MAX_TOKENS",
+  tools: "TOOL_CALL",
+  refusal: "ERROR_TOXIC",
+} as const;
 const PLAN = "I will use the tools that were offered.";
 
 function usageOf(answer: Answer, facts: WireFacts): Record<string, unknown> {

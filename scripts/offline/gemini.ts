@@ -131,7 +131,7 @@ function choiceOf(config: Record<string, unknown>): Ask["toolChoice"] {
   return config["mode"] === "NONE" ? "none" : "auto";
 }
 
-const FINISH = { stop: "STOP", stop_sequence: "STOP", length: "MAX_TOKENS", tools: "STOP" } as const;
+const FINISH = { stop: "STOP", stop_sequence: "STOP", length: "MAX_TOKENS", tools: "STOP", refusal: "SAFETY" } as const;
 
 function usageOf(answer: Answer, facts: WireFacts): object {
   const { usage } = answer;

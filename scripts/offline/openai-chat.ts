@@ -75,7 +75,7 @@ function choiceOf(choice: unknown): Ask["toolChoice"] {
   return typeof name === "string" ? { name } : "auto";
 }
 
-const FINISH = { stop: "stop", stop_sequence: "stop", length: "length", tools: "tool_calls" } as const;
+const FINISH = { stop: "stop", stop_sequence: "stop", length: "length", tools: "tool_calls", refusal: "content_filter" } as const;
 
 function usageOf(answer: Answer, facts: WireFacts): Record<string, unknown> {
   const { usage } = answer;

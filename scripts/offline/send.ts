@@ -52,11 +52,13 @@ function faultAt(sent: number, commands: Commands): "cut" | "stall" | "end" | "e
   return commands.errorAt === sent ? "error" : null;
 }
 
-/** The events before the end again and again. */
+/** The first run of content again and again, after what leads up to it. */
 function* endless(events: readonly WireEvent[]): Generator<WireEvent> {
-  const content = events.filter((event) => event.outputTokens > 0);
-  yield* events.slice(0, 1);
-  for (;;) yield* content;
+  const first = events.findIndex((event) => event.outputTokens > 0);
+  const rest = events.slice(first);
+  const length = rest.findIndex((event) => event.outputTokens === 0);
+  yield* events.slice(0, first);
+  for (;;) yield* rest.slice(0, length === -1 ? rest.length : length);
 }
 
 function bytesOf(text: string | Buffer, commands: Commands): Buffer {

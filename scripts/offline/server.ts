@@ -149,6 +149,8 @@ async function play(call: Call): Promise<void> {
   if (commands.ttft > 0) await sleep(commands.ttft);
   if (format.open !== true && !hasCredential(call)) return refuse(401, "");
   if (body === null) return refuse(400, "We could not parse the JSON body of your request.");
+  const callsBefore = stage.invoice.lines().filter((earlier) => earlier.request_id === line.request_id).length - 1;
+  if (callsBefore < commands.flaky) return refuse(503, "");
   if (commands.status !== null && !commands.flags.has("html")) return refuse(commands.status, "");
   if (commands.flags.has("html")) return html(call, line, commands.status ?? 502);
   if (commands.replay !== null) return replay(call, commands, line, commands.replay);

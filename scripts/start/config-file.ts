@@ -1,6 +1,7 @@
 /** `plyrum.yaml`: read, put to `/admin/config`, and put again whenever the file changes. The worker validates it. */
 import { existsSync, readFileSync, unwatchFile, watchFile } from "node:fs";
-import { parse as parseYaml } from "yaml";
+import { isNode, LineCounter, parseDocument } from "yaml";
+import { z } from "zod";
 import { StartRefusal } from "./refusal.ts";
 
 const WATCH_MILLISECONDS = 500;
@@ -29,22 +30,57 @@ export async function followConfigFile(path: string, target: ConfigTarget): Prom
   return () => unwatchFile(path);
 }
 
+/** The refusal and the warnings of `PUT /admin/config`, as far as they are told to a person. */
+const refusalSchema = z.object({
+  error: z.object({
+    message: z.string(),
+    param: z.string().nullable(),
+    details: z.looseObject({ suggestion: z.string().nullish() }).nullish(),
+  }),
+});
+const appliedSchema = z.object({ warnings: z.array(z.string()) });
+
 async function applyConfigFile(path: string, target: ConfigTarget): Promise<void> {
   if (!existsSync(path)) throw new StartRefusal(`config file ${path} does not exist`);
-  const body = JSON.stringify(readYaml(path));
+  const file = readYaml(path);
   const response = await fetch(`${target.url}/admin/config`, {
     method: "PUT",
     headers: { authorization: `Bearer ${target.adminKey}`, "content-type": "application/json" },
-    body,
+    body: JSON.stringify(file.value),
   });
-  if (!response.ok) throw new StartRefusal(`config file ${path} is refused (${response.status}): ${await response.text()}`);
-  await response.body?.cancel();
+  const text = await response.text();
+  if (!response.ok) throw new StartRefusal(refusalOf(path, file, text));
+  for (const warning of appliedSchema.parse(JSON.parse(text)).warnings) target.report(`config: ${path}: ${warning}`);
 }
 
-function readYaml(path: string): unknown {
-  try {
-    return parseYaml(readFileSync(path, "utf8")) as unknown;
-  } catch (error) {
-    throw new StartRefusal(`config file ${path} is no YAML: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
-  }
+/** What is wrong, where it stands in the file, and what to do. */
+function refusalOf(path: string, file: ReadFile, text: string): string {
+  const parsed = refusalSchema.safeParse(JSON.parse(text));
+  if (!parsed.success) return `config file ${path} is refused: ${text}`;
+  const { message, param, details } = parsed.data.error;
+  const line = param === null ? null : file.lineOf(param.split("."));
+  const suggestion = details?.suggestion ?? null;
+  return `config file ${path}${line === null ? "" : `, line ${line}`}${param === null ? "" : `: ${param}`}: ${message}${suggestion === null ? "" : ` ${suggestion}`}`;
+}
+
+interface ReadFile {
+  value: unknown;
+  /** The line of the member that a path names, or of the nearest one around it; null where nothing of it is in the file. */
+  lineOf: (path: readonly string[]) => number | null;
+}
+
+function readYaml(path: string): ReadFile {
+  const lines = new LineCounter();
+  const document = parseDocument(readFileSync(path, "utf8"), { lineCounter: lines });
+  const [fault] = document.errors;
+  if (fault !== undefined) throw new StartRefusal(`config file ${path} is no YAML: ${fault.message}`, { cause: fault });
+  const lineOf = (wanted: readonly string[]): number | null => {
+    for (let length = wanted.length; length > 0; length--) {
+      const keys = wanted.slice(0, length).map((key) => (/^\d+$/.test(key) ? Number(key) : key));
+      const node = document.getIn(keys, true);
+      if (isNode(node) && node.range !== null && node.range !== undefined) return lines.linePos(node.range[0]).line;
+    }
+    return null;
+  };
+  return { value: document.toJS() as unknown, lineOf };
 }

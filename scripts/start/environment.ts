@@ -5,7 +5,8 @@ import { parseEnv } from "node:util";
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Names a worker gets to see. Everything else of a developer's environment stays outside. */
-const PASSED_ON = /^(AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|REGION)|PLYRUM_\w+|\w+_API_KEY|\w+_BASE_URL)$/;
+const PASSED_ON =
+  /^(AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|REGION)|PLYRUM_\w+|(STRIPE|YOOKASSA|CLOUDPAYMENTS|TBANK|STANDARD_WEBHOOK|PAYMENTS|OTEL)_\w+|\w+_API_KEY|\w+_BASE_URL)$/;
 
 /** The process environment on top of `.dev.vars` in `folder`; a missing file is an empty one. */
 export function readEnvironment(folder: string): Environment {

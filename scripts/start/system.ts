@@ -25,6 +25,8 @@ const WORKER_NAME = "plyrum";
 /** As Miniflare's own way out: any address, with the authorities that browsers trust. */
 const NETWORK = { allow: ["public", "private", "240.0.0.0/4"], deny: [], tlsOptions: { trustBrowserCas: true, trustedCertificates: [] } };
 const HEALTHY_MILLISECONDS = 10_000;
+/** For addresses that callers name: whatever a name resolves to is checked when the connection is made. */
+const PUBLIC_NETWORK = { ...NETWORK, allow: ["public"] };
 /** The local runtime has no clock for cron triggers; every one in wrangler.toml runs at this pace here. */
 const CRON_MILLISECONDS = 5 * 60_000;
 const HEALTH_POLL_MILLISECONDS = 25;
@@ -124,7 +126,8 @@ async function serve({ options, stateDir, bindings, ending }: ServeFacts): Promi
   const d1Databases = databasesSchema.parse(workerOptions["d1Databases"]);
   const migrating = open({ name: WORKER_NAME, modules: true, script: "export default {}", d1Databases });
   try {
-    await applyMigrations(migrating, "DB", join(ROOT, "db/migrations"));
+    // Further databases of usage rows (schema/shard.ts) have the same tables.
+    for (const binding of Object.keys(d1Databases)) await applyMigrations(migrating, binding, join(ROOT, "db/migrations"));
   } finally {
     await migrating.dispose();
   }
@@ -135,7 +138,11 @@ async function serve({ options, stateDir, bindings, ending }: ServeFacts): Promi
     stripCfConnectingIp: false,
     modules: [{ type: "ESModule", path: join(ROOT, "index.js"), contents }],
     bindings,
-    serviceBindings: { UPSTREAM: { network: NETWORK } },
+    serviceBindings: {
+      UPSTREAM: { network: NETWORK },
+      // Without real providers, pictures may come from this machine, where the tests have theirs.
+      MEDIA_NETWORK: { network: bindings["PLYRUM_EVIDENCE"] === "offline" ? NETWORK : PUBLIC_NETWORK },
+    },
     unsafeDirectSockets: [{ host: "127.0.0.1", port: options.port ?? 0, entrypoint: DIRECT_ENTRYPOINT }],
   });
   ending.push(() => miniflare.dispose());

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
@@ -6,14 +5,9 @@ import { INSERT_ENTRIES, INSERT_USAGE } from "../../db/entry-rows.ts";
 import { RECOMPUTE_ONE, RECOMPUTE_USAGE } from "../../db/recompute.ts";
 import { parseWith } from "../../schema/json.ts";
 import vectors from "../vectors/cost.json" with { type: "json" };
+import { migrated } from "./migrated.ts";
 import { usageMessage } from "./usage-message.ts";
 import { entryRow } from "../../workers/queue/entry-row.ts";
-
-function migrated(): DatabaseSync {
-  const database = new DatabaseSync(":memory:");
-  database.exec(readFileSync(new URL("../../db/migrations/0001_ledger.sql", import.meta.url), "utf8"));
-  return database;
-}
 
 const vectorSchema = z.looseObject({
   name: z.string(),

@@ -57,6 +57,7 @@ export function usageMessage(seq: number): UsageMessage {
       usage_source: "provider",
       cost_micro_rub: "4399",
       provider_cost_pico_usd: "42500000",
+      hold_micro_rub: "50000",
       snapshot: SNAPSHOT,
       flagged: null,
       attempts: [],

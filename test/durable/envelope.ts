@@ -1,6 +1,6 @@
 /** What the Worker sends to the object that will own a request, with every fact a test does not care about filled in. */
 import { env } from "cloudflare:workers";
-import type { ServeEnvelope } from "../../schema/plan.ts";
+import { type ServeEnvelope, serveEnvelopeSchema } from "../../schema/plan.ts";
 import { hashText } from "../../workers/http/authenticate.ts";
 import { type Account, send } from "../http/gateway.ts";
 import { usageMessage } from "../db/usage-message.ts";
@@ -9,7 +9,7 @@ import { usageMessage } from "../db/usage-message.ts";
 export function envelope(account: Account, requestId: string, commands: string): ServeEnvelope {
   const body = { model: `gpt-5-mini@${commands}`, stream: true, messages: [{ role: "user", content: "Tell me of the sea." }] };
   const snapshot = (usageMessage(1).record as { snapshot: unknown } | null)?.snapshot;
-  return {
+  return serveEnvelopeSchema.parse({
     request_id: requestId,
     account_id: account.id,
     key_hash: hashText(account.key),
@@ -50,7 +50,7 @@ export function envelope(account: Account, requestId: string, commands: string):
     raw: false,
     received_at: Date.now(),
     evidence: "offline",
-  };
+  });
 }
 
 export function accountStub(account: Account): ReturnType<Env["ACCOUNT"]["get"]> {

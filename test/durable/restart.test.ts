@@ -135,7 +135,8 @@ describe("a further lane that dies", () => {
     await reader?.read();
     await new Promise((resolve) => setTimeout(resolve, 1_300));
     await crash();
-    expect((await balanceOf(account.id)).held).toBe(5000);
+    // Held with 5000; the answer outgrew that, and its stream extended the hold.
+    expect((await balanceOf(account.id)).held).toBeGreaterThan(5000);
     await accountStub(account).kick();
     const ended = await atRest(account);
     expect(ended).toMatchObject([{ kind: "settle", request_id: "req_lane" }]);

@@ -1,5 +1,6 @@
 /** What is sent upstream when caller and provider speak one format: the caller's bytes, with every field that was taken out named. */
 import { describe, expect, test } from "vitest";
+import { LIMITS } from "../../schema/limits.ts";
 import type { Plan } from "../../schema/plan.ts";
 import type { Quirks } from "../../schema/provider.ts";
 import { renderAttempt } from "../../workers/engine/render-attempt.ts";
@@ -51,5 +52,13 @@ describe("fields that a provider of the caller's own format refuses", () => {
 
   test("a value that asks for nothing is taken out without a word", () => {
     expect(sent(rendered({ logprobs: false, n: 1, user: null }, ["logprobs", "n", "user"])).headers).toEqual({});
+  });
+});
+
+describe("a body that is too large for the way to its owner", () => {
+  test("is refused as such, with what to do", () => {
+    const content = "x".repeat(LIMITS.renderedBodyBytes);
+    const outcome = rendered({ messages: [{ role: "user", content }] }, []);
+    expect(outcome).toMatchObject({ ok: false, error: { code: "request_too_large", status: 413 } });
   });
 });

@@ -19,6 +19,7 @@ const finished: Finished = {
     stream: true,
     plan: { version: 1, model: record.model, reason: "slug", attempts: [], output_tokens_max: 10 },
     measure: { text_bytes: 1, blocks: 1, images: 0, file_bytes: 0, files_unsized: 0 },
+    hold_micro_rub: "5000",
     idempotency_key: null,
     received_at: 1,
     dispatched_at: 2,
@@ -28,6 +29,7 @@ const finished: Finished = {
   outcome: "settled",
   error: null,
   phase: "content",
+  cut: null,
   progress: {
     phase: "content",
     finish_reason: long,
@@ -41,6 +43,7 @@ const finished: Finished = {
   attempts: [
     { provider: "alpha", model: "one", protocol: "openai-chat", status: 200, error_code: null, started_at: 2, provider_request_id: long },
   ],
+  candidate: 0,
   finishedAt: 4,
 };
 

@@ -117,6 +117,49 @@ describe("a configuration", () => {
     expect((await send("/admin/config")).json).toEqual(good);
   });
 
+  test("keeps a key that nothing acts on, names it in a warning, and warns of no other", async () => {
+    const body = { ...good, model_fallbacks: {}, fx: { max_age_days: 3 }, telemetry: { level: 1 } };
+    const put = await send("/admin/config", { method: "PUT", body });
+    expect(put.json).toMatchObject({ warnings: ['"telemetry" is kept, but nothing acts on it yet'] });
+    expect((await send("/admin/config")).json).toMatchObject({ telemetry: { level: 1 } });
+    await send("/admin/config", { method: "PUT", body: good });
+  });
+
+  test("is listed with every earlier one, which can be read by its number and shows no credential", async () => {
+    await send("/admin/config", { method: "PUT", body: { ...good, version: "v7", other: { api_key: "a-secret" } } });
+    const put = await send("/admin/config", { method: "PUT", body: good });
+    const { number } = z.looseObject({ number: z.number() }).parse(put.json);
+    const page = await send("/admin/config/versions?limit=2");
+    expect(page.json).toMatchObject({ versions: [{ number }, { number: number - 1 }], next_cursor: String(number - 1) });
+    const earlier = await send(`/admin/config?number=${number - 1}`);
+    expect(earlier.json).toMatchObject({ version: "v7", other: { api_key: "(hidden)" } });
+    expectError(await send(`/admin/config?number=${number + 1}`), 404, "not_found");
+  });
+
+  test("may name a provider by Plano's older key, with further headers, and says of each of its keys why nothing acts on it", async () => {
+    const provider = { model: "acme/*", provider_interface: "openai", base_url: "http://offline.test/v1", access_key: "$X" };
+    const put = await send("/admin/config", {
+      method: "PUT",
+      body: { llm_providers: [{ ...provider, headers: { "User-Agent": "x" }, passthrough_auth: true }], listeners: [], tracing: { a: 1 } },
+    });
+    expect(put.json).toMatchObject({ config: { model_providers: [{ model: "acme/*" }] } });
+    const { warnings } = z.looseObject({ warnings: z.array(z.string()) }).parse(put.json);
+    expect(warnings.map((warning) => warning.split('"')[1]).toSorted()).toEqual([
+      "listeners",
+      "model_providers[].passthrough_auth",
+      "tracing",
+    ]);
+    await send("/admin/config", { method: "PUT", body: good });
+  });
+
+  test.each(["Authorization", "x-api-key", "cookie", "x-goog-api-key", "content-length", "bad name"])(
+    "takes no further header %j: it would be shown, or is not the operator's to write",
+    async (name) => {
+      const provider = { model: "acme/*", base_url: "http://offline.test/v1", headers: { [name]: "x" } };
+      expectError(await send("/admin/config", { method: "PUT", body: { model_providers: [provider] } }), 400, "invalid_request");
+    },
+  );
+
   test("keeps a credential that is written out, and shows it to nobody", async () => {
     const secret = "written-out-credential";
     const provider = { model: "acme/*", provider_interface: "openai", base_url: "http://offline.test/v1", access_key: secret };

@@ -199,7 +199,7 @@ describe("limits", () => {
     expect(ledger.admit(admitCommand("r2", 101)).ok).toBe(true);
   });
 
-  test("limits remember across a restart: spend and parallel exactly, rates from the last minute's admissions", () => {
+  test("limits remember across a restart: spend, parallel requests and rates alike", () => {
     const { ledger, clock, reopen } = ledgerWith(10_000, { spend_micro_rub_per_day: 1000, parallel_requests: 3, requests_per_minute: 6 });
     for (const id of ["r1", "r2", "r3"]) ledger.admit(admitCommand(id, 100));
     ledger.settle(settleCommand("r1", 100));

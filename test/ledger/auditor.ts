@@ -70,7 +70,8 @@ export class Auditor {
   #admit(id: number, hold: bigint, ttl: number): string {
     if (this.#open.has(id)) return "admitted";
     // What ended is found by its row, which is read only when a new hold would have been made.
-    if (this.available < 0n || hold > this.available) return "insufficient";
+    if (this.available < 0n) return "account_blocked";
+    if (hold > this.available) return "insufficient";
     if (this.#ended.has(id)) return "replay";
     this.#open.set(id, { amount: hold, until: this.now + ttl, ttl });
     return "admitted";

@@ -30,7 +30,19 @@ export class FakeStorage implements LedgerStorage {
 
   /** Every row of every table, as text: equal dumps are equal databases. */
   dump(): string {
-    const tables = ["account_key", "key_spend", "hold_snapshot", "hold", "entry", "idempotency", "incident", "recorded"];
+    const tables = [
+      "account_key",
+      "key_spend",
+      "hold_snapshot",
+      "hold",
+      "entry",
+      "idempotency",
+      "incident",
+      "recorded",
+      "account_limit",
+      "rate_bucket",
+      "hold_rate",
+    ];
     return tables.map((table) => JSON.stringify([table, this.#database.prepare(`SELECT * FROM ${table}`).all()])).join("\n");
   }
 

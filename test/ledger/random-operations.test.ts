@@ -177,4 +177,4 @@ test("any sequence of operations, restarts and storage failures gives what the a
     "refund credited",
   ];
   expect(reached.filter((what) => (seen.get(what) ?? 0) < 5)).toEqual([]);
-});
+}, 120_000);

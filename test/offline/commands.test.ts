@@ -111,6 +111,28 @@ describe.each(FORMATS)("$name", (format) => {
     expect((await say("tokens=30", { format, stream: false })).line.output).toBe(30);
   });
 
+  test("with echo says its whole prompt, with says that text, with refusal a sentence and its own word for it", async () => {
+    const asked = textOf(await say("", { format })).replace("You said: ", "");
+    expect(textOf(await say("echo", { format }))).toContain(asked);
+    expect(textOf(await say("says=forty two", { format }))).toBe("forty two");
+    const refused = await say("refusal", { format });
+    expect(textOf(refused)).toBe("I would rather not.");
+    expect(refused.text).toMatch(/"(finish|stop)_reason":"(content_filter|refusal)"/);
+  });
+
+  test("with uncapped says all there is to say, whatever cap was asked for", async () => {
+    const capped = await say("tokens=300", { format, stream: false, extra: { max_tokens: 5 } });
+    const uncapped = await say("tokens=300,uncapped", { format, stream: false, extra: { max_tokens: 5 } });
+    expect([capped.line.output, uncapped.line.output]).toEqual([5, 300]);
+  });
+
+  test("with flaky fails the first calls of one gateway request, and counts each request by itself", async () => {
+    const statuses: number[] = [];
+    for (const id of ["req_a", "req_a", "req_a", "req_b"])
+      statuses.push((await say("flaky=2", { format, headers: { "x-plyrum-request-id": `${id}_${format.path}` } })).status);
+    expect(statuses).toEqual([503, 503, 200, 503]);
+  });
+
   test("with cut destroys the socket after so many events, with end closes the body without a terminator", async () => {
     for (const events of [0, 1, 4]) {
       const cut = await say(`cut=${events},delay=5,chunks=20`, { format });

@@ -48,6 +48,24 @@ describe("encoding a stream for an Anthropic caller", () => {
     expect(sent([end]).map((frame) => frame.name)).toEqual(names);
   });
 
+  test("sends arguments that are no object inside one, since clients parse each piece", () => {
+    const pieces = (...texts: string[]): string => {
+      const events: CanonicalEvent[] = [
+        start,
+        { type: "tool-input-start", block: 0, choice: 0, id: "c", name: "f" },
+        ...texts.map((each): CanonicalEvent => ({ type: "tool-input-delta", block: 0, text: each })),
+        { type: "tool-input-end", block: 0 },
+      ];
+      const deltas = sent(events).map(({ data }) => data["delta"]);
+      return deltas.map((delta) => (isObject(delta) ? String(delta["partial_json"]) : "")).join("");
+    };
+    expect(pieces("not ", '"json"\n')).toBe('{"_raw":"not \\"json\\"\\n"}');
+    expect(pieces("[1,", "2]")).toBe('{"_raw":"[1,2]"}');
+    expect(pieces(' {"a"', ":1}")).toBe(' {"a":1}');
+    expect(pieces('{"cut": "o')).toBe('{"cut": "o');
+    for (const none of [[], [""], ["null"]]) expect(pieces(...none)).toBe("{}");
+  });
+
   test("holds stop reason and usage, with the cost, until the end", () => {
     const late: CanonicalEvent = { type: "usage", usage: { input_tokens: 5, output_tokens: 2 }, final: true, anomaly: null };
     const all = sent([start, ...text(0, "hi"), finish(), late, end], { costMicroRub: (usage: Usage) => (usage.output_tokens ?? 0) * 100 });

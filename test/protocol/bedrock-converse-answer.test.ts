@@ -220,6 +220,24 @@ describe("the caller's side", () => {
     ]);
   });
 
+  test("a picture whose bytes are no base64 is left out, since clients would fail on it", () => {
+    const picture = (data: string): CanonicalEvent[] => [
+      { type: "file", block: 0, choice: 0, source: { kind: "base64", mediaType: "image/png", data } },
+      { type: "end" },
+    ];
+    for (const [data, shown] of [
+      ["iVBORw==", true],
+      ["iVBORw…", false],
+      ["iVBORw=", false],
+    ] as const) {
+      expect(
+        encode(picture(data)).some(({ type }) => type === "contentBlockStart"),
+        data,
+      ).toBe(shown);
+      expect(bedrockConverse.renderResponse(picture(data), context()).includes("image"), data).toBe(shown);
+    }
+  });
+
   test("an answer without content is a whole answer", () => {
     expect(encode([{ type: "end" }]).map((frame) => frame.type)).toEqual(["messageStart", "messageStop", "metadata"]);
     expect(JSON.parse(bedrockConverse.renderResponse([{ type: "end" }], context()))).toMatchObject({

@@ -106,6 +106,12 @@ describe("decoding a Chat stream", () => {
     expect(summarise(events)).toMatchObject({ ended: true, error: null, usage: { input_tokens: 4, output_tokens: 3 } });
   });
 
+  test("takes a stream that ends before its [DONE] and its usage for one that broke off, unless its provider sends no usage", () => {
+    const text = 'data: {"id":"x","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}\n\n';
+    expect(summarise(decodeStream(openaiChat, [Buffer.from(text)]))).toMatchObject({ ended: false, error: "provider_error" });
+    expect(summarise(decodeStream(openaiChat, [Buffer.from(text)], { streamOptions: false }))).toMatchObject({ ended: true, error: null });
+  });
+
   test("takes the last usage for final when no finish reason ever came but [DONE] did", () => {
     const text =
       'data: {"id":"x","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}],"usage":{"prompt_tokens":3,"completion_tokens":1}}\n\ndata: [DONE]\n\n';
@@ -286,6 +292,23 @@ describe("encoding for a Chat caller", () => {
     return events.map((event) => encoder.encode(event)).join("");
   };
 
+  test("shows a call without arguments as one with an empty object, however its provider says so", () => {
+    for (const text of ["", "null", "{}"]) {
+      const events: CanonicalEvent[] = [
+        { type: "tool-input-start", block: 0, choice: 0, id: "c", name: "f" },
+        { type: "tool-input-delta", block: 0, text },
+        { type: "tool-input-end", block: 0 },
+        { type: "finish", choice: 0, unified: "tool-calls", raw: "", stopSequence: null, detailsJson: null },
+        { type: "end" },
+      ];
+      const shown = [
+        decodeStream(openaiChat, [Buffer.from(encode(events))]),
+        openaiChat.parseResponse(openaiChat.renderResponse(events, context()), {}),
+      ];
+      for (const each of shown) expect(summarise(each).choices[0]?.calls).toEqual([{ id: "c", name: "f", args: "{}" }]);
+    }
+  });
+
   test("gives a stream that reads back as the same answer, for every body that ends", () => {
     for (const name of bodyNames("openai-chat", ".sse")) {
       const events = stream(name);
@@ -295,7 +318,9 @@ describe("encoding for a Chat caller", () => {
       const comparable = (summary: typeof first): unknown => ({
         ...summary,
         anomaly: null,
-        choices: Object.values(summary.choices).map(({ raw: _raw, signatures: _signatures, order: _order, ...choice }) => choice),
+        choices: Object.values(summary.choices).map(
+          ({ raw: _raw, signatures: _signatures, order: _order, blocks: _blocks, ...choice }) => choice,
+        ),
       });
       expect(comparable(again), name).toEqual(comparable(first));
     }

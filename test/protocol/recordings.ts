@@ -72,7 +72,7 @@ function own(): Recording[] {
         protocol,
         provider: "own",
         stream: ending !== ".json",
-        status: 200,
+        status: Number(/^ERR(\d{3})/.exec(name)?.[1] ?? 200),
         bytes: bytesOf(name, body(protocol, name)),
         chunkLengths: null,
       })),

@@ -92,6 +92,17 @@ describe("the same protocol in and out", () => {
     }
   });
 
+  test("begins its error on a line of its own wherever the bytes broke off, also inside a CRLF", () => {
+    const text = textOf("cut.sse").split("\n\n")[0] ?? "";
+    for (const end of ["", "\n", "\n\n", "\r", "\r\n", "\r\n\r", "\r\n\r\n"]) {
+      const events = run(relay(), [Buffer.from(text + end)]).split(/\n\n|\r\n\r\n/);
+      expect(
+        events.filter((event) => event.trim() !== "").map((event) => event.trim().startsWith("data: {")),
+        JSON.stringify(end),
+      ).toEqual([true, true]);
+    }
+  });
+
   test("adds nothing when the provider finished and only its terminator is missing", () => {
     const relayed = relay();
     expect(run(relayed, whole("without-done.sse"))).toBe(textOf("without-done.sse"));

@@ -15,26 +15,39 @@ export interface LedgerAccount {
   messages: string[];
   /** Every watermark the account was told, in order. */
   recorded: number[];
+  /** Every freeze it was told of, in order. */
+  frozen: unknown[];
   /** The worker's bindings with this account in place of the real one. */
   env: Env;
 }
 
 const now = Date.UTC(2026, 10, 21, 12, 0, 0);
 
-/** An account after an opening credit and `charges` settled requests of these amounts. */
-export async function ledgerAccount(name: string, charges: readonly number[]): Promise<LedgerAccount> {
+/**
+ * An account after an opening credit and `charges` settled requests of these amounts. `clock` gives the instant of each, the credit's
+ * as number 0.
+ */
+export async function ledgerAccount(
+  name: string,
+  charges: readonly number[],
+  clock: (entry: number) => number = () => now,
+): Promise<LedgerAccount> {
   const id = `acc_${name.padEnd(8, "0")}`;
   const stub = env.ACCOUNT.get(env.ACCOUNT.idFromName(`queue-test:${name}`));
   const { facts, messages } = await runInDurableObject(stub, (_instance, { storage }) => {
-    const ledger = openLedger(storage, { now: () => now, hash: (text) => createHash("sha256").update(text).digest("hex") });
+    let entry = 0;
+    const ledger = openLedger(storage, { now: () => clock(entry), hash: (text) => createHash("sha256").update(text).digest("hex") });
     ledger.createKey({ key_id: KEY_ID, key_hash: KEY_HASH, name: "first", limits: keyLimitsSchema.parse({}) });
     ledger.credit(creditCommand("opening", 1_000_000));
-    for (const [index, charge] of charges.entries()) settled(ledger, `req_${name}_${index}`, charge);
+    for (const [index, charge] of charges.entries()) {
+      entry = index + 1;
+      settled(ledger, `req_${name}_${index}`, charge);
+    }
     const { seq } = ledger.facts();
     const seqs = Array.from({ length: seq }, (_, index) => index + 1);
     return { facts: ledger.facts(), messages: ledger.resend(id, seqs).map((message) => message.body) };
   });
-  const account: LedgerAccount = { id, facts, messages, recorded: [], env };
+  const account: LedgerAccount = { id, facts, messages, recorded: [], frozen: [], env };
   account.env = { ...env, ACCOUNT: standIn(account) };
   return account;
 }
@@ -57,6 +70,11 @@ function standIn(account: LedgerAccount): Env["ACCOUNT"] {
     messages: async (seqs: number[]) => seqs.flatMap((seq) => account.messages[seq - 1] ?? []),
     watermark: async () => ({ seq: account.facts.seq, recorded_seq: watermark() }),
     recorded: async (through: number) => void account.recorded.push(through),
+    entryOf: async (requestId: string) => {
+      const seq = account.messages.findIndex((message) => message.includes(`"request_id":"${requestId}"`)) + 1;
+      return seq === 0 ? null : { entry: { seq } };
+    },
+    freeze: async (freeze: unknown) => void account.frozen.push(freeze),
   };
   return { idFromName: (name: string) => name, get: () => stub } as unknown as Env["ACCOUNT"];
 }

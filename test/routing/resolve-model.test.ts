@@ -13,6 +13,12 @@ function resolved(name: string, hint: string | null = null, table = TABLE): stri
 }
 
 describe("resolveModel()", () => {
+  test("takes a bare name for the model that is declared in full, where others only come with a provider", () => {
+    const table = { served: ["here/*", "there/*", "there/mine"], pricedModels: ["here/mine", "there/mine"], aliases: {} };
+    expect(resolveModel("mine", null, table)).toMatchObject({ ok: true, value: { provider: "there", model: "mine" } });
+    expect(resolveModel("mine", null, { ...table, served: ["here/*", "there/*"] }).ok).toBe(false);
+  });
+
   test("takes a slug apart at its first slash", () => {
     expect(resolved("alpha/one")).toBe("alpha one slug");
     expect(resolved("beta/team/two")).toBe("beta team/two slug");

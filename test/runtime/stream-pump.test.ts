@@ -7,7 +7,7 @@ import { startPump, type PumpEnd, type PumpInput } from "../../workers/runtime/s
 
 const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-/** A relay that passes bytes, ends at "END", fails at "ERR", and says "tail" when it was cut. */
+/** A relay that passes bytes, ends at "END", fails at "ERR", and says "tail" when it broke off. */
 function plainRelay(): Relay & { meter: Meter } {
   const meter = {
     usage: UNKNOWN_USAGE,
@@ -34,6 +34,7 @@ function plainRelay(): Relay & { meter: Meter } {
       meter.error ??= failure ?? gatewayError("provider_error", "cut");
       return encode("tail");
     },
+    cut: () => encode("cut"),
     passesRest: () => false,
     takeEvents: () => [],
   };
@@ -53,7 +54,7 @@ interface Stage {
   seenBeforeSettle: () => string;
 }
 
-function stage(options: Partial<Pick<PumpInput, "drainWithoutClient">> = {}): Stage {
+function stage(options: Partial<Pick<PumpInput, "drainWithoutClient" | "afford" | "outlet">> = {}): Stage {
   let controller: ReadableStreamDefaultController<Uint8Array> | null = null;
   let aborted = false;
   const source = new ReadableStream<Uint8Array>({
@@ -79,6 +80,8 @@ function stage(options: Partial<Pick<PumpInput, "drainWithoutClient">> = {}): St
     sink: pipe.writable,
     relay: plainRelay(),
     drainWithoutClient: options.drainWithoutClient ?? false,
+    ...(options.afford === undefined ? {} : { afford: options.afford }),
+    outlet: options.outlet ?? null,
     heartbeat: encode(":beat\n"),
     now: () => now,
     pause: async () => undefined,
@@ -131,6 +134,50 @@ describe("a stream that ends well", () => {
     push("END");
     await received();
     expect(seenBeforeSettle()).toBe("one ");
+  });
+});
+
+describe("a stream that may not go on", () => {
+  const reason = gatewayError("insufficient_balance", "no more");
+
+  test("is ended after the piece that was too much, its upstream is let go, and it is settled as cut", async () => {
+    let pieces = 0;
+    const afford = (): Promise<GatewayError | null> | null => (++pieces < 2 ? null : Promise.resolve(reason));
+    const { push, received, aborted, settled, pump } = stage({ afford });
+    push("one ");
+    push("two ");
+    push("three ");
+    expect(await received()).toBe("one two tail");
+    expect(aborted()).toBe(true);
+    expect(settled).toEqual([{ ending: "cut", error: reason, started: true, clientGone: false }]);
+    expect((await pump.end).ending).toBe("cut");
+  });
+
+  test("waits for the ledger's word with all that comes meanwhile unread, and goes on when there is more to spend", async () => {
+    let allow = (_reason: GatewayError | null): void => undefined;
+    let asked = 0;
+    const afford = (): Promise<GatewayError | null> | null => {
+      asked += 1;
+      return asked === 1 ? new Promise((resolve) => (allow = resolve)) : null;
+    };
+    const { push, received, seenBeforeSettle, settled } = stage({ afford });
+    push("one ");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    push("two ");
+    push("END");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    expect(settled).toEqual([]);
+    allow(null);
+    expect(await received()).toBe("one two END");
+    expect(seenBeforeSettle()).toBe("one two ");
+  });
+
+  test("is not asked about once its end has come", async () => {
+    let asked = 0;
+    const { push, pump } = stage({ afford: () => (asked++, null) });
+    push("END");
+    expect((await pump.end).ending).toBe("complete");
+    expect(asked).toBe(0);
   });
 });
 
@@ -222,4 +269,64 @@ test("a stream that is silent for long gets a comment, between events only", asy
   tick();
   push("END");
   expect(await received()).toBe("one :beat\nEND");
+});
+
+describe("a stream with an outlet", () => {
+  /** Passes bytes in capitals, and keeps a dot back for the end. */
+  function outlet(): { seen: string[]; push: (bytes: Uint8Array) => Uint8Array; end: () => Uint8Array } {
+    const seen: string[] = [];
+    return {
+      seen,
+      push: (bytes) => {
+        seen.push(new TextDecoder().decode(bytes));
+        return encode(new TextDecoder().decode(bytes).toUpperCase());
+      },
+      end: () => encode("."),
+    };
+  }
+
+  test("shows it all bytes of the answer, its end after the settlement, and no heartbeat", async () => {
+    const out = outlet();
+    const { push, pump, received, tick, advance, settled } = stage({ outlet: out });
+    push("one ");
+    await pump.first;
+    advance(LIMITS.heartbeatMilliseconds);
+    tick();
+    push("END");
+    expect(await received()).toBe("ONE :beat\nEND.");
+    expect(out.seen.join("")).toBe("one END");
+    expect(settled).toHaveLength(1);
+  });
+
+  test("goes on to it when its client has left and the answer is wanted all the same", async () => {
+    const out = outlet();
+    const { push, pump, leave } = stage({ outlet: out, drainWithoutClient: true });
+    push("one ");
+    await pump.first;
+    await leave();
+    push("two ");
+    push("END");
+    expect((await pump.end).ending).toBe("complete");
+    expect(out.seen.join("")).toBe("one two END");
+  });
+});
+
+describe("a stream that is cancelled", () => {
+  test("ends upstream and is settled as one whose client left, with an end that its readers see", async () => {
+    const { push, pump, received, aborted, settled } = stage({ drainWithoutClient: true });
+    push("one ");
+    await pump.first;
+    pump.cancel();
+    expect(await received()).toBe("one tail");
+    expect(aborted()).toBe(true);
+    expect(settled).toMatchObject([{ ending: "client-gone", error: null, started: true }]);
+  });
+
+  test("after its end is none", async () => {
+    const { push, pump, settled } = stage();
+    push("END");
+    await pump.end;
+    pump.cancel();
+    expect(settled).toMatchObject([{ ending: "complete" }]);
+  });
 });

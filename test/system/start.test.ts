@@ -1,7 +1,7 @@
 /** `npm start` from outside: what a person, a supervisor and a SIGKILL see. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -154,5 +154,17 @@ describe("npm start", () => {
     expect(await refused.ended).toBe(1);
     expect(refused.output()).toContain("plyrum: config file /nowhere/plyrum.yaml does not exist");
     expect(await health()).toBeNull();
+  });
+
+  test("a config file that is refused names the line, the field and what to do, and one that is no YAML its line", async () => {
+    const file = join(stateDir, "refused.yaml");
+    writeFileSync(file, 'version: v1\nmodel_providers:\n  - model: acme/*\n    base_url: "nowhere"\n');
+    const refused = start({}, ["--config", file]);
+    expect(await refused.ended).toBe(1);
+    expect(refused.output()).toMatch(/refused\.yaml, line 4: model_providers\.0\.base_url: Invalid URL/);
+    writeFileSync(file, "version: [v1\n");
+    const broken = start({}, ["--config", file]);
+    expect(await broken.ended).toBe(1);
+    expect(broken.output()).toMatch(/refused\.yaml is no YAML: .* at line \d/);
   });
 });

@@ -47,9 +47,14 @@ export function ceilDiv(numerator: bigint, denominator: bigint): bigint {
 }
 
 /** Pico-USD → micro-RUB on the snapshot's fx and markup. Beyond 2^53-1 it stops there, which no balance can pay. */
-function toMicroRub(providerCostPicoUsd: bigint, snapshot: PriceSnapshot): { amount: MicroRub; aboveRange: boolean } {
+export function microRubOf(providerCostPicoUsd: bigint, snapshot: PriceSnapshot): { amount: MicroRub; aboveRange: boolean } {
   const amount = ceilDiv(providerCostPicoUsd * BigInt(snapshot.fx_micro_rub_per_usd) * (BPS + BigInt(snapshot.markup_bps)), SCALE);
   return amount > COST_MAX ? { amount: microRub(COST_MAX), aboveRange: true } : { amount: microRub(amount), aboveRange: false };
+}
+
+/** The provider's own cost in micro-RUB at the snapshot's fx, without markup and rounded up: the providers' part of a charge. */
+export function providerCostMicroRub(providerCostPicoUsd: bigint, snapshot: PriceSnapshot): MicroRub {
+  return microRubOf(providerCostPicoUsd, { ...snapshot, markup_bps: 0 }).amount;
 }
 
 /** The prices of the highest tier whose threshold the prompt exceeds; the base prices below all of them. */
@@ -106,7 +111,7 @@ export function costOf(snapshot: PriceSnapshot, usage: Usage): Cost {
   components.push({ class: "request", tokens: 1, pricePicoUsd: fee, providerCostPicoUsd: fee });
 
   const providerCost = components.reduce((sum, line) => sum + line.providerCostPicoUsd, 0n);
-  const { amount, aboveRange } = toMicroRub(providerCost, snapshot);
+  const { amount, aboveRange } = microRubOf(providerCost, snapshot);
   if (aboveRange) flags.push("cost_above_range");
   const shares = splitByLargestRemainder(
     amount,
@@ -119,6 +124,20 @@ export function costOf(snapshot: PriceSnapshot, usage: Usage): Cost {
     promptTokens,
     lines: components.map((line, index) => ({ ...line, costMicroRub: microRub(shares[index] ?? 0n) })),
   };
+}
+
+/**
+ * Output tokens that `amount` micro-RUB pay for beside the rest of `usage`, whose own output counts nothing; -1 when the rest alone costs
+ * more. The counterpart of `costOf`: its cost with so many tokens is within the amount, and with one more it is not.
+ */
+export function outputTokensFor(snapshot: PriceSnapshot, usage: Usage, amount: bigint): number {
+  const { providerCostPicoUsd, promptTokens } = costOf(snapshot, { ...usage, output_tokens: 0 });
+  const most = (amount * SCALE) / (BigInt(snapshot.fx_micro_rub_per_usd) * (BPS + BigInt(snapshot.markup_bps)));
+  if (most < providerCostPicoUsd) return -1;
+  const price = BigInt(pricesAt(snapshot, promptTokens).output);
+  const tokens = price === 0n ? BigInt(LIMITS.tokensPerClassMax) : (most - providerCostPicoUsd) / price;
+  // Beyond the limit a count is brought down to it, and costs no more.
+  return tokens >= BigInt(LIMITS.tokensPerClassMax) ? Number.MAX_SAFE_INTEGER : Number.parseInt(tokens.toString(), 10);
 }
 
 function dearest(prices: readonly (string | null)[]): bigint {
@@ -153,5 +172,5 @@ export function holdOf(snapshot: PriceSnapshot, bounds: HoldBounds): MicroRub {
   const outputPrice = dearest(reachable.map((prices) => prices.output));
   const outputTotal = BigInt(outputTokens) * BigInt(bounds.choices);
   const providerCost = BigInt(inputTokens) * inputPrice + outputTotal * outputPrice + BigInt(snapshot.request_pico_usd);
-  return toMicroRub(providerCost, snapshot).amount;
+  return microRubOf(providerCost, snapshot).amount;
 }

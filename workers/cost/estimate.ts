@@ -35,7 +35,7 @@ export function boundInputTokens(measure: PromptMeasure): number {
   );
 }
 
-/** The likely number of a prompt's tokens: only for a settlement labelled as estimated, and never above the bound. */
+/** The likely number of a prompt's tokens: for a settlement labelled as estimated and for what a rate limit wants to see, never above the bound. */
 export function estimateInputTokens(measure: PromptMeasure): number {
   const likely =
     Math.ceil(measure.text_bytes / BYTES_PER_TOKEN_LIKELY) +

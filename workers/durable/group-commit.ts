@@ -33,5 +33,7 @@ export function inTurns(group: GroupCommit, ledger: LedgerPort): LedgerPort {
     admit: (command) => group.turn().then(() => ledger.admit(command)),
     settle: (command) => group.turn().then(() => ledger.settle(command)),
     release: (command) => group.turn().then(() => ledger.release(command)),
+    // An answer waits for it.
+    extend: (command) => ledger.extend(command),
   };
 }

@@ -8,15 +8,19 @@ import type { Hold } from "../../schema/ledger.ts";
 import { LIMITS } from "../../schema/limits.ts";
 import type { ServeEnvelope } from "../../schema/plan.ts";
 import type { LifecycleFrame, StoredRequest } from "../../schema/request.ts";
+import type { AddressView, RoutedRequest } from "../../schema/routing.ts";
 import type { ServeResult } from "../../schema/rpc.ts";
 import { errorAnswer } from "../engine/answers.ts";
 import { isEnded } from "../engine/live-request.ts";
 import { ownRequest } from "../engine/own-request.ts";
-import type { LedgerPort, OwnerPorts } from "../engine/ports.ts";
+import type { ConversationPort, LedgerPort, OwnerPorts, RecordingPort } from "../engine/ports.ts";
 import { recoverRequest } from "../engine/recover-request.ts";
 import { PROTOCOLS } from "../protocol/index.ts";
+import { addressHealth, type SeenHealth } from "./address-health.ts";
 import { Deadlines } from "./deadlines.ts";
 import { RequestRows } from "./request-rows.ts";
+import { StreamRows } from "./stream-rows.ts";
+import { writeEvents } from "./write-events.ts";
 
 export interface LaneWiring {
   name: string;
@@ -25,6 +29,10 @@ export interface LaneWiring {
   upstream: Pick<Fetcher, "fetch">;
   ledger: LedgerPort;
   ledgerIsLocal: boolean;
+  /** Where an account's kept answers are. */
+  conversations: ConversationPort;
+  /** Where recorded upstream bytes are kept. */
+  recordings: RecordingPort;
   /** The open holds of this lane: which requests have not ended, and the price snapshot each is settled by. */
   openHolds: () => Promise<Hold[]>;
 }
@@ -33,16 +41,21 @@ type Watcher = (frame: LifecycleFrame) => void;
 
 export class Lane {
   readonly rows: RequestRows;
+  readonly #records: StreamRows;
+  readonly #cancels = new Map<string, () => Promise<void>>();
+  readonly #leavings = new Map<string, () => void>();
   readonly #wiring: LaneWiring;
   readonly #ports: OwnerPorts;
   readonly #running = new Set<string>();
   readonly #opened = new Set<string>();
   readonly #deadlines = new Deadlines();
+  readonly #health = addressHealth(() => Date.now());
   readonly #watchers = new Map<string, Set<Watcher>>();
 
   constructor(wiring: LaneWiring) {
     this.#wiring = wiring;
     this.rows = new RequestRows(wiring.context.storage.sql, () => Date.now());
+    this.#records = new StreamRows(wiring.context.storage.sql, () => Date.now());
     this.#ports = this.#wire();
   }
 
@@ -94,6 +107,20 @@ export class Lane {
     }
   }
 
+  /** How an address has done here lately. */
+  look(address: string): SeenHealth {
+    return this.#health.look(address);
+  }
+
+  /** Every address that was asked here lately. */
+  addresses(): AddressView[] {
+    return this.#health.all();
+  }
+
+  decisions(): RoutedRequest[] {
+    return this.rows.decisions();
+  }
+
   stored(requestId: string): StoredRequest | null {
     return this.rows.read(requestId);
   }
@@ -120,6 +147,48 @@ export class Lane {
     return pipe.readable;
   }
 
+  /** A recorded stream from after an event on; one that has not begun is waited for. Null when there is none. */
+  async resume(requestId: string, after: number): Promise<Response | null> {
+    for (let waited = 0; waited < LIMITS.upstreamHeadersMilliseconds; waited += BEGIN_POLL_MILLISECONDS) {
+      const begun = this.#recorded(requestId, after);
+      // Only a request that can be gone on with can be called off.
+      if (begun !== null || !this.#cancels.has(requestId)) return begun;
+      await new Promise((resolve) => setTimeout(resolve, BEGIN_POLL_MILLISECONDS));
+    }
+    return null;
+  }
+
+  #recorded(requestId: string, after: number): Response | null {
+    const found = this.#records.read(requestId, after);
+    if (found === null) return null;
+    const pipe = new IdentityTransformStream();
+    this.#wiring.context.waitUntil(writeEvents(found.events, pipe.writable));
+    return new Response(pipe.readable, { headers: found.headers });
+  }
+
+  /** The caller of a streamed answer has left; nothing where it has ended. */
+  left(requestId: string): void {
+    this.#leavings.get(requestId)?.();
+  }
+
+  /** Ends a recorded request that is under way. False: it is not. */
+  async cancel(requestId: string): Promise<boolean> {
+    const cancel = this.#cancels.get(requestId);
+    await cancel?.();
+    return cancel !== undefined;
+  }
+
+  /** When recorded streams are to be deleted next; null when there are none. */
+  get pruneAt(): number | null {
+    return this.#records.pruneAt;
+  }
+
+  /** Deletes what is past its retention. */
+  prune(): void {
+    this.rows.prune();
+    this.#records.prune();
+  }
+
   #watchersOf(requestId: string): Set<Watcher> {
     const watchers = this.#watchers.get(requestId) ?? new Set();
     this.#watchers.set(requestId, watchers);
@@ -132,10 +201,12 @@ export class Lane {
     this.#watchers.delete(requestId);
     this.#running.delete(requestId);
     this.#opened.delete(requestId);
+    this.#cancels.delete(requestId);
+    this.#leavings.delete(requestId);
   }
 
   #wire(): OwnerPorts {
-    const { context, name, upstream, ledger, ledgerIsLocal } = this.#wiring;
+    const { context, name, upstream, ledger, ledgerIsLocal, conversations, recordings } = this.#wiring;
     return {
       lane: name,
       ledger,
@@ -149,12 +220,19 @@ export class Lane {
         keepAnswer: (id, answer) => this.rows.keepAnswer(id, answer),
         answer: (id) => this.rows.answer(id),
       },
+      streams: { open: (id, facts) => this.#records.open(id, facts), replay: (id) => this.#recorded(id, -1) },
+      conversations,
+      recordings,
+      onCancel: (id, cancel) => this.#cancels.set(id, cancel),
+      onLeft: (id, leave) => this.#leavings.set(id, leave),
       runtime: {
         fetch: (url, init) => upstream.fetch(url, init),
         now: () => Date.now(),
         after: (milliseconds, action) =>
           milliseconds < COARSE_MILLISECONDS ? exactTimer(milliseconds, action) : this.#deadlines.add(milliseconds, action),
       },
+      health: this.#health,
+      random: () => Math.random(),
       everySecond: (tick) => {
         const timer = setInterval(tick, LIMITS.progressWriteMilliseconds);
         return () => clearInterval(timer);
@@ -166,6 +244,9 @@ export class Lane {
     };
   }
 }
+
+/** How often a reader that came early looks for the stream. */
+const BEGIN_POLL_MILLISECONDS = 25;
 
 /** Timers at least this long may ring up to a second late, and share one interval. */
 const COARSE_MILLISECONDS = 10_000;

@@ -1,15 +1,12 @@
 /**
- * The keys of one account in memory, with the counters their limits are checked against. The rows are the truth: at opening, open holds,
- * spend and the last minute's admissions are read from them; a counter moves only after the write it belongs to.
+ * The keys of one account in memory, with the counters their limits are checked against. The rows are the truth: at opening, open holds
+ * and spend are read from them; a counter moves only after the write it belongs to.
  */
 import type { CreateKeyCommand, KeyRow } from "../../schema/key.ts";
 import { LIMITS } from "../../schema/limits.ts";
-import { giveBack, replayTake } from "../ledger/bucket.ts";
-import { countsSpend, keyFault, spendAfter, spendAt } from "../ledger/key-limits.ts";
-import type { Bucket, HoldRow, KeyState, Spend } from "../ledger/state.ts";
+import { countsSpend, keyFault, spendAt } from "../ledger/key-limits.ts";
+import type { HoldRow, KeyState, Spend } from "../ledger/state.ts";
 import type { LedgerRows } from "./ledger-rows.ts";
-
-const MINUTE_MILLISECONDS = 60_000;
 
 export type CreatedKey = "created" | "exists" | "exists_with_different" | "too_many";
 
@@ -25,6 +22,10 @@ export class LedgerKeys {
 
   ofHash(keyHash: string): KeyState | null {
     return this.#byHash.get(keyHash) ?? null;
+  }
+
+  ofId(keyId: string): KeyState | null {
+    return this.#byId.get(keyId) ?? null;
   }
 
   /** The id of a key that may be used now; null for one unknown, revoked or expired. */
@@ -57,7 +58,7 @@ export class LedgerKeys {
 
   list(now: number): KeyRow[] {
     return [...this.#byId.values()].map((key) => {
-      const spend = countsSpend(key) ? spendAt(key.spend, now) : null;
+      const spend = countsSpend(key.limits) ? spendAt(key.spend, now) : null;
       return {
         key_id: key.keyId,
         name: key.name,
@@ -82,45 +83,16 @@ export class LedgerKeys {
     if (key !== undefined) key.heldAmount += growth;
   }
 
-  /** `tokens`: what the request used, for the part of its bound that goes back. */
-  holdClosed(hold: HoldRow, tokens: number, now: number): void {
+  holdClosed(hold: HoldRow): void {
     const key = this.#byId.get(hold.keyId);
     if (key === undefined) return;
     key.openHolds -= 1;
     key.heldAmount -= hold.amount;
-    if (key.tokenBucket === null || key.limits.tokens_per_minute === null) return;
-    key.tokenBucket = giveBack(key.tokenBucket, key.limits.tokens_per_minute, hold.tokensBound - tokens, now);
-  }
-
-  setBuckets(keyId: string, requestBucket: Bucket | null, tokenBucket: Bucket | null): void {
-    const key = this.#byId.get(keyId);
-    if (key === undefined) return;
-    key.requestBucket = requestBucket;
-    key.tokenBucket = tokenBucket;
-  }
-
-  /** The key's spend after `charge`, to be written and then set; null when nobody counts it. */
-  spendAfter(keyId: string, charge: bigint, now: number): Spend | null {
-    const key = this.#byId.get(keyId);
-    return key === undefined || charge === 0n || !countsSpend(key) ? null : spendAfter(key.spend, charge, now);
   }
 
   setSpend(keyId: string, spend: Spend): void {
     const key = this.#byId.get(keyId);
     if (key !== undefined) key.spend = spend;
-  }
-
-  /** Takes the last minute's admissions from full buckets again (workers/ledger/bucket.ts says what a restart may give away). */
-  rebuildBuckets(now: number): void {
-    const limited = [...this.#byId.values()].some(({ limits }) => limits.requests_per_minute !== null || limits.tokens_per_minute !== null);
-    if (!limited) return;
-    for (const hold of this.#rows.holdsSince(now - MINUTE_MILLISECONDS).toReversed()) {
-      const key = this.#byId.get(hold.key_id);
-      if (key === undefined) continue;
-      const { requests_per_minute, tokens_per_minute } = key.limits;
-      if (requests_per_minute !== null) key.requestBucket = replayTake(key.requestBucket, requests_per_minute, 1, hold.created_at);
-      if (tokens_per_minute !== null) key.tokenBucket = replayTake(key.tokenBucket, tokens_per_minute, hold.tokens_bound, hold.created_at);
-    }
   }
 
   /** Adds keys that are not in memory yet; those that are keep their counters. */

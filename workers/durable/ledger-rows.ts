@@ -3,9 +3,9 @@
  * keeps nothing but the ids of price snapshots.
  */
 import type { CreateKeyCommand } from "../../schema/key.ts";
-import type { Entry } from "../../schema/ledger.ts";
+import { type Entry, type Freeze, freezeSchema } from "../../schema/ledger.ts";
 import { LIMITS } from "../../schema/limits.ts";
-import type { HoldRow, IdempotencyRow, Incident, KeyState, Spend } from "../ledger/state.ts";
+import type { HoldRow, IdempotencyRow, Incident, KeyState } from "../ledger/state.ts";
 import {
   type FactsRow,
   factsRowSchema,
@@ -14,8 +14,6 @@ import {
   readHold,
   readIdempotency,
   readKey,
-  type RecentHold,
-  recentHoldSchema,
   seqRowSchema,
   SQL,
   TABLES,
@@ -62,8 +60,8 @@ export class LedgerRows {
   }
 
   /** One at a time, so that a long ledger is never in memory. */
-  *eachEntryFrom(seq: number): Generator<Entry> {
-    for (const row of this.#sql.exec(SQL.entriesFrom, String(seq))) yield readEntry(row);
+  *eachEntryFrom(seq: number, limit: number): Generator<Entry> {
+    for (const row of this.#sql.exec(SQL.entriesFrom, String(seq), String(limit))) yield readEntry(row);
   }
 
   insertEntry(entry: Entry): void {
@@ -94,17 +92,6 @@ export class LedgerRows {
     return this.#sql.exec(SQL.openHolds).toArray().map(readHold);
   }
 
-  /** Admissions since `since`, newest first. */
-  holdsSince(since: number): RecentHold[] {
-    const recent: RecentHold[] = [];
-    for (const row of this.#sql.exec(SQL.recentHolds, String(LIMITS.limitRebuildRows))) {
-      const hold = recentHoldSchema.parse(row);
-      if (hold.created_at < since) break;
-      recent.push(hold);
-    }
-    return recent;
-  }
-
   /** False when the request id is there already, and then nothing is written. */
   insertHold(hold: HoldRow): boolean {
     const cursor = this.#sql.exec(
@@ -133,6 +120,11 @@ export class LedgerRows {
     if (cursor.rowsWritten === 0) throw new Error(`hold ${before.requestId} is not ${before.state} in its row`);
   }
 
+  /** Says whose a hold was that a restored ledger knew nothing of. */
+  nameHold(hold: HoldRow): void {
+    this.#sql.exec(SQL.nameHold, hold.keyId, hold.model, hold.lane, String(this.#snapshotId(hold.snapshot)), hold.requestId);
+  }
+
   keys(): KeyState[] {
     return this.#sql.exec(SQL.keys).toArray().map(readKey);
   }
@@ -143,10 +135,6 @@ export class LedgerRows {
 
   revokeKey(keyId: string, now: number): void {
     this.#sql.exec(SQL.revokeKey, String(now), keyId);
-  }
-
-  writeSpend(keyId: string, spend: Spend): void {
-    this.#sql.exec(SQL.upsertSpend, keyId, spend.day, String(spend.dayAmount), spend.month, String(spend.monthAmount));
   }
 
   idempotency(keyId: string, idempotencyKey: string): IdempotencyRow | null {
@@ -182,6 +170,35 @@ export class LedgerRows {
 
   facts(): FactsRow {
     return factsRowSchema.parse(this.#sql.exec(SQL.facts).one());
+  }
+
+  /** The sum of every account's postings, as exact text, by its name. */
+  postingSums(): Record<string, string> {
+    const sums = this.#sql.exec(SQL.postingSums).toArray();
+    return Object.fromEntries(sums.map((row) => [String(row["name"]), String(row["sum"])]));
+  }
+
+  freeze(): Freeze | null {
+    const row = this.#sql.exec(SQL.freeze).toArray()[0];
+    return row === undefined ? null : freezeSchema.parse(row);
+  }
+
+  writeFreeze(freeze: Freeze): void {
+    this.#sql.exec(SQL.writeFreeze, freeze.reason, String(freeze.d1_seq), String(freeze.at));
+  }
+
+  clearFreeze(): void {
+    this.#sql.exec(SQL.clearFreeze);
+  }
+
+  /** Entries of D1 up to this one may be missing here, or others: an operator said so. 0 when nobody did. */
+  partedSeq(): number {
+    const row = this.#sql.exec(SQL.partedSeq).toArray()[0];
+    return row === undefined ? 0 : seqRowSchema.parse(row).seq;
+  }
+
+  writeParted(seq: number): void {
+    this.#sql.exec(SQL.writeParted, String(seq));
   }
 
   #entry(statement: string, ...bound: string[]): Entry | null {

@@ -45,6 +45,10 @@ CREATE TABLE IF NOT EXISTS incident (
 ) STRICT;
 CREATE TABLE IF NOT EXISTS recorded (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL) STRICT;
 INSERT INTO recorded (id, seq) VALUES (1, 0) ON CONFLICT DO NOTHING;
+CREATE TABLE IF NOT EXISTS freeze (
+  id INTEGER PRIMARY KEY CHECK (id = 1), reason TEXT NOT NULL, d1_seq INTEGER NOT NULL, at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS parted (id INTEGER PRIMARY KEY CHECK (id = 1), d1_seq INTEGER NOT NULL) STRICT;
 `;
 
 const HOLD_COLUMNS = `hold.request_id, hold.key_id, hold.state, CAST(hold.amount AS TEXT) AS amount, hold.body_hash, hold.model, hold.lane,
@@ -58,17 +62,17 @@ export const SQL = {
   insertHold: `INSERT INTO hold (request_id, key_id, state, amount, body_hash, model, lane, snapshot_id, tokens_bound, created_at, expires_at)
     VALUES (?, ?, 'HELD', ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (request_id) DO NOTHING`,
   endHold: "UPDATE hold SET state = ?, seq = ? WHERE request_id = ? AND state = ?",
+  nameHold: "UPDATE hold SET key_id = ?, model = ?, lane = ?, snapshot_id = CAST(? AS INTEGER) WHERE request_id = ?",
   growHold: "UPDATE hold SET amount = ?, expires_at = ? WHERE request_id = ? AND state = 'HELD'",
   holdById: `SELECT ${HOLD_COLUMNS} FROM hold JOIN hold_snapshot ON hold_snapshot.id = hold.snapshot_id WHERE hold.request_id = ?`,
   openHolds: `SELECT ${HOLD_COLUMNS} FROM hold JOIN hold_snapshot ON hold_snapshot.id = hold.snapshot_id WHERE hold.state = 'HELD' ORDER BY hold.id`,
-  recentHolds: "SELECT key_id, tokens_bound, created_at FROM hold ORDER BY id DESC LIMIT ?",
   insertSnapshot: "INSERT INTO hold_snapshot (text) VALUES (?) ON CONFLICT (text) DO NOTHING",
   snapshotId: "SELECT id FROM hold_snapshot WHERE text = ?",
   insertEntry: `INSERT INTO entry (seq, kind, request_id, external_id, amount, postings, balance_after, held_after, at, facts, record, prev_hash, hash)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   lastEntry: `SELECT ${ENTRY_COLUMNS} FROM entry ORDER BY seq DESC LIMIT 1`,
   entriesAfter: `SELECT ${ENTRY_COLUMNS} FROM entry WHERE seq > ? ORDER BY seq LIMIT ?`,
-  entriesFrom: `SELECT ${ENTRY_COLUMNS} FROM entry WHERE seq >= ? ORDER BY seq`,
+  entriesFrom: `SELECT ${ENTRY_COLUMNS} FROM entry WHERE seq >= ? ORDER BY seq LIMIT ?`,
   entriesBySeq: `SELECT ${ENTRY_COLUMNS} FROM entry WHERE seq IN (SELECT value FROM json_each(?)) ORDER BY seq`,
   entryByExternalId: `SELECT ${ENTRY_COLUMNS} FROM entry WHERE external_id = ?`,
   facts: `SELECT COUNT(*) AS count, COALESCE(MAX(seq), 0) AS seq, CAST(COALESCE(SUM(amount), 0) AS TEXT) AS sum,
@@ -76,8 +80,6 @@ export const SQL = {
   keys: `SELECT ${KEY_COLUMNS} FROM account_key LEFT JOIN key_spend ON key_spend.key_id = account_key.key_id ORDER BY created_at, account_key.key_id`,
   insertKey: "INSERT INTO account_key (key_id, key_hash, name, limits, created_at) VALUES (?, ?, ?, ?, ?)",
   revokeKey: "UPDATE account_key SET revoked_at = ? WHERE key_id = ? AND revoked_at IS NULL",
-  upsertSpend: `INSERT INTO key_spend (key_id, day, day_amount, month, month_amount) VALUES (?, ?, ?, ?, ?) ON CONFLICT (key_id)
-    DO UPDATE SET day = excluded.day, day_amount = excluded.day_amount, month = excluded.month, month_amount = excluded.month_amount`,
   idempotency: `SELECT key_id, idempotency_key, body_hash, request_id, CAST(needed AS TEXT) AS needed, CAST(available AS TEXT) AS available, at
     FROM idempotency WHERE key_id = ? AND idempotency_key = ?`,
   insertIdempotency: `INSERT INTO idempotency (key_id, idempotency_key, body_hash, request_id, needed, available, at) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -86,6 +88,14 @@ export const SQL = {
   /** Oldest first and two at a time, so that the table is kept short by those who use it. */
   pruneIdempotency: "DELETE FROM idempotency WHERE id IN (SELECT id FROM idempotency ORDER BY id LIMIT 2) AND at < ?",
   insertIncident: "INSERT INTO incident (at, kind, request_id, detail) VALUES (?, ?, ?, ?)",
+  postingSums: `SELECT posting.value ->> 0 AS name, CAST(SUM(CAST(posting.value ->> 1 AS INTEGER)) AS TEXT) AS sum
+    FROM entry, json_each(entry.postings) AS posting GROUP BY 1 ORDER BY 1`,
+  freeze: "SELECT reason, d1_seq, at FROM freeze WHERE id = 1",
+  writeFreeze: `INSERT INTO freeze (id, reason, d1_seq, at) VALUES (1, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET reason = excluded.reason, d1_seq = excluded.d1_seq, at = excluded.at`,
+  clearFreeze: "DELETE FROM freeze",
+  partedSeq: "SELECT d1_seq AS seq FROM parted WHERE id = 1",
+  writeParted: "INSERT INTO parted (id, d1_seq) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET d1_seq = excluded.d1_seq",
   recordedSeq: "SELECT seq FROM recorded WHERE id = 1",
   markRecorded: "UPDATE recorded SET seq = ? WHERE id = 1",
 } as const;
@@ -145,8 +155,6 @@ const idempotencyRowSchema = z.object({
   available: text.nullable(),
   at: count,
 });
-export const recentHoldSchema = z.object({ key_id: text, tokens_bound: count, created_at: count });
-export type RecentHold = z.infer<typeof recentHoldSchema>;
 export const factsRowSchema = z.object({ count, seq: count, sum: text, incidents: count });
 export type FactsRow = z.infer<typeof factsRowSchema>;
 export const seqRowSchema = z.object({ seq: count });
@@ -164,6 +172,8 @@ export function readHold(row: Row): HoldRow {
     lane: hold.lane,
     snapshot: hold.snapshot,
     tokensBound: hold.tokens_bound,
+    // Rows of their own (limit-rows.ts), read for open holds only.
+    rates: [],
     createdAt: hold.created_at,
     expiresAt: hold.expires_at,
     seq: hold.seq,
@@ -211,8 +221,6 @@ export function readKey(row: Row): KeyState {
     revokedAt: key.revoked_at,
     openHolds: 0,
     heldAmount: 0n,
-    requestBucket: null,
-    tokenBucket: null,
     spend,
   };
 }

@@ -10,6 +10,7 @@ import {
   type RequestState,
   type StoredRequest,
 } from "../../schema/request.ts";
+import { type RoutedRequest, routingDecisionSchema } from "../../schema/routing.ts";
 import type { RequestStore, StoredAnswer } from "../engine/ports.ts";
 
 const CREATE = [
@@ -24,6 +25,10 @@ const INSERT = "INSERT INTO request (id, ended, state, facts, frames, updated_at
 const SAVE =
   "UPDATE request SET state = ?, frames = ?, progress = ?, ended = CAST(? AS INTEGER), updated_at = CAST(? AS INTEGER) WHERE id = ?";
 const COLUMNS = "SELECT id, state, facts, frames, progress FROM request";
+
+const DECISIONS = `SELECT id, state, facts -> '$.plan.routing_snapshot' AS decision, facts ->> '$.received_at' AS at
+  FROM (SELECT id, state, facts FROM request ORDER BY id DESC LIMIT ?)
+  WHERE decision IS NOT NULL LIMIT ?`;
 
 type Row = Record<string, SqlStorageValue>;
 
@@ -50,6 +55,12 @@ export class RequestRows implements RequestStore {
   read(id: string): StoredRequest | null {
     const row = this.#sql.exec(`${COLUMNS} WHERE id = ?`, id).toArray()[0];
     return row === undefined ? null : storedRequest(row);
+  }
+
+  /** The router's decisions among the newest requests: ids sort by their age. */
+  decisions(): RoutedRequest[] {
+    const rows = this.#sql.exec(DECISIONS, LIMITS.decisionsSearched, LIMITS.decisionsShown).toArray();
+    return rows.flatMap((row) => routedRequest(row) ?? []);
   }
 
   keepAnswer(id: string, answer: StoredAnswer): void {
@@ -89,6 +100,25 @@ export class RequestRows implements RequestStore {
     );
     this.#sql.exec("DELETE FROM answer WHERE kept_at < CAST(? AS INTEGER)", String(now - LIMITS.idempotencyRetentionMilliseconds));
   }
+}
+
+function routedRequest(row: Row): RoutedRequest | null {
+  const parsed = parseWith(routingDecisionSchema, String(row["decision"]));
+  if (!parsed.ok) return null;
+  const { model, basis, route, reasons, candidates, candidates_left_out: leftOut, prompt } = parsed.value;
+  return {
+    request_id: String(row["id"]),
+    at: Number(row["at"]),
+    state: String(row["state"]),
+    model,
+    basis,
+    route,
+    reasons,
+    workload: prompt.workload.label,
+    difficulty: prompt.difficulty.level,
+    able: candidates.filter(({ excluded }) => excluded === null).length,
+    candidates: candidates.length + leftOut,
+  };
 }
 
 function storedRequest(row: Row): StoredRequest {

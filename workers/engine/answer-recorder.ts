@@ -1,5 +1,6 @@
 /** A bounded copy of an answer's bytes. Past its bound it keeps nothing: a replay is then refused, not cut. */
 import { LIMITS } from "../../schema/limits.ts";
+import type { ServeEnvelope } from "../../schema/plan.ts";
 
 export class AnswerRecorder {
   #parts: Uint8Array[] = [];
@@ -24,4 +25,10 @@ export class AnswerRecorder {
     }
     return all;
   }
+}
+
+/** The recorder of a stream that may be asked for again; null where it is not, or where it is not what the call was answered with. */
+export function recorderOf({ idempotency_key: key, conversation }: ServeEnvelope): AnswerRecorder | null {
+  const isAnswer = conversation === null || !conversation.background || conversation.follows;
+  return key !== null && isAnswer ? new AnswerRecorder() : null;
 }

@@ -4,6 +4,7 @@ import type { EndResult } from "../../schema/ledger.ts";
 import { addFrame, progressOf, stateOf, type LiveRequest } from "./live-request.ts";
 import type { OwnerPorts } from "./ports.ts";
 import type { Run } from "./run.ts";
+import { secretsOf } from "./upstream-recorder.ts";
 import { endingEvent, ledgerEnd, type Finished, type LedgerEnd } from "./settle-request.ts";
 
 export interface Ending {
@@ -31,9 +32,11 @@ export async function finishRequest(run: Run, ending: Ending, ports: OwnerPorts)
     outcome: ending.outcome,
     error: ending.error,
     phase: live.phase,
+    cut: live.cut,
     progress: progressOf(live),
     finishReason: ending.finishReason,
     attempts: live.attempts,
+    candidate: live.candidate,
     finishedAt: now,
   });
   const detail = ending.error === null ? undefined : { code: ending.error.code, message: ending.error.message };
@@ -45,9 +48,32 @@ export async function finishRequest(run: Run, ending: Ending, ports: OwnerPorts)
     result = await applyEnd(live, end, ports);
   });
   ports.keepAlive(ended);
-  await ended;
+  keepRecording(run, ending, ports);
+  await Promise.all([ended, run.keeper?.end(ending)]);
   return { chargedMicroRub: chargedOf(result), costMicroRub };
 }
+
+/** What upstreams sent goes to where it is kept, after the answer and apart from its money. */
+function keepRecording({ recorder, live, envelope }: Run, { outcome, error }: Ending, ports: OwnerPorts): void {
+  if (recorder === null || envelope.record === null) return;
+  const secrets = secretsOf(envelope.credentials);
+  const record = recorder.finish(outcome === "cancelled" || live.cut !== null || live.drainedOut === true, { error, secrets });
+  if (record === null) return;
+  const recordedAt = ports.runtime.now();
+  const facts = {
+    version: 1 as const,
+    request_id: live.id,
+    account_id: envelope.account_id,
+    protocol: envelope.protocol,
+    stream: envelope.stream,
+    plan: envelope.plan,
+    recorded_at: recordedAt,
+    expires_at: recordedAt + envelope.record.keep_days * DAY_MILLISECONDS,
+  };
+  ports.keepAlive(ports.recordings.keep(facts, record));
+}
+
+const DAY_MILLISECONDS = 86_400_000;
 
 function chargedOf(result: EndResult | null): bigint | null {
   return result === null ? null : BigInt(result.charged_micro_rub);

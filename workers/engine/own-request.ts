@@ -4,32 +4,41 @@
  * Order of effects (design.md §4): the hold and the row `dispatched` are durable before the upstream is called; usage is known
  * before the last bytes leave; the settlement lands, or is retried until it does, whatever became of the client.
  */
-import { gatewayError, type GatewayError } from "../../schema/error.ts";
+import { failed, gatewayError, type Outcome } from "../../schema/error.ts";
 import type { Refusal } from "../../schema/ledger.ts";
+import { isObject, parseJson } from "../../schema/json.ts";
 import { LIMITS } from "../../schema/limits.ts";
 import { microRub, toJsonNumber } from "../../schema/money.ts";
-import type { PlanAttempt, ServeEnvelope } from "../../schema/plan.ts";
+import type { ServeEnvelope } from "../../schema/plan.ts";
 import type { PriceSnapshot } from "../../schema/price.ts";
 import type { OpenRequest } from "../../schema/request.ts";
 import type { Usage } from "../../schema/usage.ts";
 import { costOf } from "../cost/cost.ts";
 import { PROTOCOLS } from "../protocol/index.ts";
 import type { EncoderContext, Protocol } from "../protocol/protocol.ts";
-import { sendAttempt, type AttemptOutcome } from "../runtime/send-attempt.ts";
-import { signRequest } from "../runtime/sign-request.ts";
+import { type Candidate, tryCandidates } from "../runtime/candidates.ts";
 import { errorAnswer, refusalError } from "./answers.ts";
-import { finishRequest } from "./finish-request.ts";
+import { askAttempt } from "./ask-attempt.ts";
+import { answerInBackground } from "./background.ts";
+import { CallerStream, failureTo } from "./caller-stream.ts";
+import { finishRequest, saveProgress } from "./finish-request.ts";
+import type { CallUsage } from "./lifecycle/contract.ts";
+import { renderingOf } from "./lifecycle/rendering.ts";
 import { addFrame, type LiveRequest } from "./live-request.ts";
+import { answerMixture } from "./mixture/answer-mixture.ts";
+import { decideLeg, progressOfLeg } from "./mixture/legs.ts";
 import type { OwnerPorts } from "./ports.ts";
-import { kept, type Run } from "./run.ts";
+import { keeperOf, responseIdOf } from "./response-keeper.ts";
+import type { Run } from "./run.ts";
 import { readSnapshot } from "./settle-request.ts";
 import { streamAnswer } from "./stream-answer.ts";
 import { unaryAnswer } from "./unary-answer.ts";
+import { UpstreamRecorder } from "./upstream-recorder.ts";
 
 /** Runs one request to its end. The answer may be a stream that is still running when this resolves. */
-export async function ownRequest(envelope: ServeEnvelope, ports: OwnerPorts): Promise<Response> {
+export async function ownRequest(envelope: ServeEnvelope, given: OwnerPorts): Promise<Response> {
   const caller = PROTOCOLS[envelope.protocol];
-  const admission = await ports.ledger.admit({
+  const admission = await given.ledger.admit({
     request_id: envelope.request_id,
     key_hash: envelope.key_hash,
     idempotency_key: envelope.idempotency_key,
@@ -37,16 +46,30 @@ export async function ownRequest(envelope: ServeEnvelope, ports: OwnerPorts): Pr
     hold_micro_rub: envelope.hold_micro_rub,
     snapshot: envelope.snapshot,
     model: envelope.plan.model,
-    lane: ports.lane,
+    lane: given.lane,
     ttl_ms: LIMITS.holdTtlMilliseconds,
     tokens_bound: envelope.tokens_bound,
+    tokens_likely: envelope.tokens_likely,
+    rates: envelope.rates,
   });
   if (!admission.ok) return refused(caller, admission, envelope);
-  if (admission.replay !== null) return replayed(caller, admission.replay.request_id, envelope, ports);
-  const run = openRun(envelope, caller, admission.key_id, ports);
-  const answering = answer(run, ports);
+  if (admission.replay !== null) return replayed(caller, admission.replay.request_id, envelope, given);
+  const run = openRun(envelope, caller, admission.key_id, given);
+  const { recorder } = run;
+  const heard = recorder === null ? {} : { runtime: recorder.runtime(given.runtime), health: recorder.health(given.health) };
+  const ports = { ...given, ...heard };
+  if (envelope.resumable) ports.onCancel(run.live.id, () => cancel(run));
+  const ask = async (): Promise<Response> => (envelope.plan.ensemble === undefined ? answer(run, ports) : answerMixture(run, ports));
+  const answering = envelope.conversation?.background === true ? answerInBackground(run, ask, ports) : ask();
   ports.keepAlive(answering.catch(() => undefined));
   return answering;
+}
+
+/** The upstream ends where that ends its bill; what a provider bills anyway goes on unheard. */
+async function cancel({ live, keeper }: Run): Promise<void> {
+  live.cancelled = true;
+  await keeper?.cancel();
+  live.stop?.();
 }
 
 function refused(caller: Protocol, refusal: Refusal, envelope: ServeEnvelope): Response {
@@ -63,7 +86,11 @@ function openRun(envelope: ServeEnvelope, caller: Protocol, keyId: string, ports
     stream: envelope.stream,
     plan: envelope.plan,
     measure: envelope.measure,
+    ...(envelope.snapshots === undefined ? {} : { snapshots: envelope.snapshots }),
+    hold_micro_rub: envelope.hold_micro_rub,
     idempotency_key: envelope.idempotency_key,
+    ...(envelope.conversation?.background === true ? { response_id: responseIdOf(envelope.request_id) } : {}),
+    ...(envelope.trace === null ? {} : { trace: envelope.trace }),
     received_at: envelope.received_at,
     dispatched_at: now,
     evidence: envelope.evidence,
@@ -71,12 +98,13 @@ function openRun(envelope: ServeEnvelope, caller: Protocol, keyId: string, ports
   const live: LiveRequest = {
     id: envelope.request_id,
     facts,
-    snapshot: envelope.snapshot,
     frames: [],
     attempts: [],
+    candidate: 0,
     firstByteAt: null,
     meter: null,
     phase: "no-answer",
+    cut: null,
     progress: null,
   };
   addFrame(live, "received", envelope.received_at, { protocol: envelope.protocol, model: envelope.plan.model });
@@ -84,92 +112,119 @@ function openRun(envelope: ServeEnvelope, caller: Protocol, keyId: string, ports
   addFrame(live, "dispatched", now, { provider: envelope.plan.attempts[0]?.provider ?? null });
   ports.requests.open(live.id, facts, live.frames);
   for (const frame of live.frames) ports.publish(live.id, frame);
-  const snapshot = readSnapshot(envelope.snapshot);
-  return { envelope, live, snapshot, caller, context: contextOf(envelope, snapshot, now), controller: new AbortController() };
+  const lifecycle = renderingOf(caller, envelope.stream ? envelope.lifecycle : "off", {
+    requestId: live.id,
+    plan: envelope.plan,
+    calls: () => callsOf(live),
+  });
+  const context = contextOf(envelope, () => snapshotOf(envelope, live.candidate), now);
+  const keeper = keeperOf({ envelope, live, lifecycle }, context, ports);
+  // A mixture's calls run beside each other: what one plan replays is one call after the other.
+  const recorder = envelope.record === null || envelope.plan.ensemble !== undefined ? null : new UpstreamRecorder(ports.runtime.now);
+  const run = { envelope, live, snapshot: snapshotOf(envelope, 0), caller: lifecycle.caller, lifecycle };
+  return { ...run, context, controller: new AbortController(), keeper, recorder };
 }
 
-function contextOf(envelope: ServeEnvelope, snapshot: PriceSnapshot, now: number): EncoderContext {
+/** What each call used, as far as is known now. */
+function callsOf({ legs, meter, candidate, facts }: LiveRequest): CallUsage[] {
+  if (legs === undefined) {
+    const attempt = facts.plan.attempts[candidate];
+    return attempt === undefined || meter === null ? [] : [{ provider: attempt.provider, model: attempt.model, usage: meter.usage }];
+  }
+  return legs.flatMap((leg) => {
+    const decision = decideLeg(progressOfLeg(leg), facts);
+    return decision.kind === "settle" ? [{ provider: leg.attempt.provider, model: leg.attempt.model, usage: decision.usage }] : [];
+  });
+}
+
+/** The prices of one candidate. */
+function snapshotOf(envelope: ServeEnvelope, candidate: number): PriceSnapshot {
+  return readSnapshot(envelope.snapshots?.[candidate] ?? envelope.snapshot);
+}
+
+function contextOf(envelope: ServeEnvelope, snapshot: () => PriceSnapshot, now: number): EncoderContext {
   return {
     id: envelope.request_id,
     model: envelope.plan.model,
     createdSeconds: Math.floor(now / 1000),
     wantsStreamUsage: envelope.wants_stream_usage,
     embeddingEncoding: envelope.embedding_encoding,
-    costMicroRub: (usage: Usage) => (envelope.raw ? null : toJsonNumber(microRub(costOf(snapshot, usage).costMicroRub))),
+    ...keptFacts(envelope),
+    costMicroRub: (usage: Usage) => (envelope.raw ? null : toJsonNumber(microRub(costOf(snapshot(), usage).costMicroRub))),
   };
 }
 
-/** Tries the plan's attempts in order; only before the first byte may the next one be tried. */
+/** What an answer that is kept says of itself: an id that no other answer of the account has, and what of the request it repeats. */
+function keptFacts({ conversation, request_id }: ServeEnvelope): Pick<EncoderContext, "answerId" | "echo"> {
+  if (conversation === null) return {};
+  const echo = parseJson(conversation.echo);
+  return { answerId: responseIdOf(request_id), ...(echo.ok && isObject(echo.value) ? { echo: echo.value } : {}) };
+}
+
+/** The answer as soon as there is one to give; of a stream, its status line when that takes long. */
 async function answer(run: Run, ports: OwnerPorts): Promise<Response> {
-  const { plan } = run.envelope;
-  let error: GatewayError = gatewayError("internal_error", "The plan has no attempt.");
-  for (const [index, attempt] of plan.attempts.entries()) {
-    const outcome = await attempted(run, attempt, index, ports);
-    if (outcome.ok) {
-      const upstream = PROTOCOLS[attempt.protocol];
-      const input = { run, attempt, upstream, response: outcome.response };
-      return run.envelope.stream ? streamAnswer(input, ports) : unaryAnswer(input, ports);
-    }
-    error = outcome.error;
+  if (!run.envelope.stream) return answerOfCandidates(run, ports);
+  const line = (run.callerStream = new CallerStream(run, ports));
+  ports.onLeft(run.live.id, () => line.writer.abandon());
+  const calledOff = ports.runtime.after(LIMITS.silenceMilliseconds, () => line.open());
+  const answering = answerOfCandidates(run, ports).finally(calledOff);
+  ports.keepAlive(answering.catch((error: unknown) => line.fail(FAILED_INSIDE).then(() => Promise.reject(error))).catch(() => undefined));
+  return Promise.race([answering, line.opened]);
+}
+
+const FAILED_INSIDE = gatewayError("internal_error", "The gateway failed. The request is settled by what is known of it.");
+
+/** Asks the plan's candidates in order; only while the caller has seen nothing may the next one be asked. */
+async function answerOfCandidates(run: Run, ports: OwnerPorts): Promise<Response> {
+  const { live, envelope } = run;
+  const answered = await tryCandidates<Response>(
+    envelope.plan.attempts,
+    (candidate) => askCandidate(run, candidate, ports),
+    () => live.cancelled === true,
+  );
+  if (answered.ok) return answered.value;
+  const isCancelled = live.cancelled === true;
+  const ending = { outcome: isCancelled ? "cancelled" : "failed", error: isCancelled ? null : answered.error, finishReason: null } as const;
+  await finishRequest(run, ending, ports);
+  return failureTo(run, answered.error, ports);
+}
+
+async function askCandidate(run: Run, { attempt, index, mayFallBack }: Candidate, ports: OwnerPorts): Promise<Outcome<Response>> {
+  begin(run, index, ports);
+  run.live.stop = () => (attempt.abort_stops_billing ? run.controller.abort() : undefined);
+  const outcome = await askAttempt(run, index, ports);
+  if (!outcome.ok) {
     run.live.phase = outcome.phase;
-    if (!isWorthAnother(error)) break;
+    return outcome;
   }
-  await finishRequest(run, { outcome: "failed", error, finishReason: null }, ports);
-  return kept(run, errorAnswer(run.caller, error, run.live.id, run.envelope.answer_headers), ports);
+  const { response, report } = outcome;
+  const isReplaceable = index < run.envelope.plan.attempts.length - 1;
+  const input = { run, attempt, upstream: PROTOCOLS[attempt.protocol], response, report, mayFallBack, isReplaceable };
+  const answered = await (run.envelope.stream ? streamAnswer(input, ports) : unaryAnswer(input, ports));
+  return "response" in answered ? { ok: true, value: answered.response } : failed(answered.fellThrough);
 }
 
-/** A fault of this upstream, not of the request: the next candidate may do better. */
-function isWorthAnother(error: GatewayError): boolean {
-  return error.status >= 500 || error.code === "rate_limited";
-}
-
-async function attempted(run: Run, attempt: PlanAttempt, index: number, ports: OwnerPorts): Promise<AttemptOutcome> {
-  const startedAt = ports.runtime.now();
-  const call = {
-    url: attempt.url,
-    headers: upstreamHeaders(run.envelope, attempt, index),
-    body: run.envelope.bodies[index] ?? new Uint8Array(0),
-  };
-  const credential = run.envelope.credentials[index] ?? null;
-  if (attempt.auth.kind === "sigv4" && credential !== null) call.headers = await signRequest(call, attempt.auth, credential, startedAt);
-  const outcome = await sendAttempt(call, PROTOCOLS[attempt.protocol], run.controller, ports.runtime);
-  run.live.attempts.push({
-    provider: attempt.provider,
-    model: attempt.model,
-    protocol: attempt.protocol,
-    status: outcome.ok ? outcome.response.status : outcome.status,
-    error_code: outcome.ok ? null : outcome.error.code,
-    started_at: startedAt,
-    provider_request_id: outcome.ok ? requestIdOf(outcome.response.headers) : null,
-  });
-  return outcome;
-}
-
-/** The upstream's own id of the call, by the names providers give it. */
-function requestIdOf(headers: Headers): string | null {
-  return headers.get("x-request-id") ?? headers.get("request-id") ?? headers.get("x-amzn-requestid");
-}
-
-function upstreamHeaders(envelope: ServeEnvelope, attempt: PlanAttempt, index: number): Record<string, string> {
-  const headers: Record<string, string> = {
-    "content-type": "application/json",
-    "x-plyrum-request-id": envelope.request_id,
-    ...attempt.headers,
-  };
-  headers["accept"] = envelope.stream ? PROTOCOLS[attempt.protocol].streamContentType : "application/json";
-  for (const name of attempt.passed_headers) {
-    const value = envelope.caller_headers[name];
-    if (value !== undefined) headers[name] = value;
-  }
-  const credential = envelope.credentials[index] ?? null;
-  if (credential === null) return headers;
-  if (attempt.auth.kind === "bearer") headers["authorization"] = `Bearer ${credential}`;
-  else if (attempt.auth.kind === "header") headers[attempt.auth.header] = credential;
-  return headers;
+/** Turns to a candidate: what an earlier one began is none of its answer. */
+function begin(run: Run, candidate: number, ports: OwnerPorts): void {
+  const { live, envelope } = run;
+  run.snapshot = snapshotOf(envelope, candidate);
+  if (candidate === 0) return;
+  run.controller = new AbortController();
+  run.recorder?.begin();
+  Object.assign(live, { candidate, meter: null, phase: "no-answer" });
+  const { provider } = envelope.plan.attempts[candidate] ?? { provider: null };
+  ports.publish(live.id, addFrame(live, "dispatched", ports.runtime.now(), { provider, candidate }));
+  saveProgress(live, ports);
 }
 
 function replayed(caller: Protocol, requestId: string, envelope: ServeEnvelope, ports: OwnerPorts): Response {
   const stored = ports.requests.answer(requestId);
+  // Its events as they were numbered, which the kept answer is not.
+  const recorded = envelope.resumable && envelope.conversation?.background !== true ? ports.streams.replay(requestId) : null;
+  if (recorded !== null) {
+    recorded.headers.set("x-plyrum-replayed", "true");
+    return recorded;
+  }
   if (stored === null) {
     const error = gatewayError("invalid_transition", "The first answer to this Idempotency-Key ended, but it is no longer kept.", {
       suggestion: `It is request ${requestId}; use a new key to run the request again.`,

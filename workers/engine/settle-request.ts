@@ -10,9 +10,10 @@ import { LIMITS } from "../../schema/limits.ts";
 import type { RequestRecord } from "../../schema/message.ts";
 import { priceSnapshotSchema, type PriceSnapshot } from "../../schema/price.ts";
 import type { AttemptRecord, LifecycleEvent, OpenRequest, Progress } from "../../schema/request.ts";
-import { UNKNOWN_USAGE } from "../../schema/usage.ts";
-import { costOf } from "../cost/cost.ts";
-import { estimateUsage } from "../cost/unknown-usage.ts";
+import { UNKNOWN_USAGE, type Usage } from "../../schema/usage.ts";
+import { costOf, providerCostMicroRub } from "../cost/cost.ts";
+import { estimateUsage, type UsageDecision } from "../cost/unknown-usage.ts";
+import { settleLegs } from "./mixture/settle-legs.ts";
 
 /** Everything about a finished run that its end in the ledger depends on. */
 export interface Finished {
@@ -23,9 +24,13 @@ export interface Finished {
   outcome: "settled" | "failed" | "cancelled" | "expired";
   error: GatewayError | null;
   phase: DispatchPhase;
+  /** Not null: the answer was cut at this usage, and is charged by it. */
+  cut: Usage | null;
   progress: Progress | null;
   finishReason: string | null;
   attempts: AttemptRecord[];
+  /** Index of the plan's candidate that answered, or was asked last. */
+  candidate: number;
   finishedAt: number;
 }
 
@@ -51,17 +56,23 @@ export function readSnapshot(text: string): PriceSnapshot {
   return parsed.value;
 }
 
-/** Decides settle or release by the unknown-usage rule and prices it on the snapshot of the hold. Pure. */
-export function ledgerEnd(finished: Finished): LedgerEnd {
-  const { progress, phase } = finished;
-  const decision = estimateUsage({
+/** What is charged for, or that nothing is. */
+function usageDecision({ cut, phase, progress, outcome, facts }: Finished): UsageDecision {
+  if (cut !== null) return { kind: "settle", usage: cut, source: "cut", flagged: "hold_exhausted" };
+  return estimateUsage({
     phase,
     meterUsage: progress?.usage ?? UNKNOWN_USAGE,
     usageFinal: progress?.usage_final ?? false,
-    failed: finished.outcome === "failed" || finished.outcome === "expired",
-    inputMeasure: finished.facts.measure,
+    failed: outcome === "failed" || outcome === "expired",
+    inputMeasure: facts.measure,
     outputCharacters: progress?.output_characters ?? 0,
   });
+}
+
+/** Decides settle or release by the unknown-usage rule and prices it on the snapshot of the hold. Pure. */
+export function ledgerEnd(finished: Finished): LedgerEnd {
+  if (finished.facts.plan.ensemble !== undefined) return endOfEnsemble(finished);
+  const decision = usageDecision(finished);
   if (decision.kind === "release") {
     return { kind: "release", reason: finished.error?.code ?? decision.reason, record: JSON.stringify(recordOf(finished, null)) };
   }
@@ -71,10 +82,28 @@ export function ledgerEnd(finished: Finished): LedgerEnd {
     usage_source: decision.source,
     cost_micro_rub: cost.costMicroRub.toString(),
     provider_cost_pico_usd: cost.providerCostPicoUsd.toString(),
+    provider_cost_micro_rub: providerCostMicroRub(cost.providerCostPicoUsd, finished.snapshot).toString(),
     flagged: decision.flagged ?? cost.flagged,
   };
   return { kind: "settle", facts, record: JSON.stringify(recordOf(finished, facts)) };
 }
+
+/** The same for several calls: each by what is known of it. */
+function endOfEnsemble(finished: Finished): LedgerEnd {
+  const { facts, progress, snapshot, error } = finished;
+  const snapshotOf = (attempt: number): PriceSnapshot => {
+    const text = facts.snapshots?.[attempt];
+    return text === undefined ? snapshot : readSnapshot(text);
+  };
+  const { charge, reason, legs } = settleLegs(progress?.legs ?? [], facts, snapshotOf);
+  const providers = new Set(facts.plan.attempts.map((attempt) => attempt.provider));
+  const of = { model: facts.plan.model, legs, degraded: progress?.degraded ?? null, ...(providers.size > 1 ? { provider: SEVERAL } : {}) };
+  const record = JSON.stringify({ ...recordOf(finished, charge), ...of } satisfies RequestRecord);
+  return charge === null ? { kind: "release", reason: error?.code ?? reason, record } : { kind: "settle", facts: charge, record };
+}
+
+/** In the place of a provider's id, where the calls of one request went to more than one. */
+const SEVERAL = "several";
 
 /** A word of the upstream's, no longer than a row should carry: a record that grew past its limit would keep the settlement from landing. */
 function bounded(word: string | null): string | null {
@@ -83,13 +112,13 @@ function bounded(word: string | null): string | null {
 
 function recordOf(finished: Finished, charge: ChargeFacts | null): RequestRecord {
   const { facts, progress } = finished;
-  const attempt = facts.plan.attempts[Math.max(0, finished.attempts.length - 1)];
+  const attempt = facts.plan.attempts[finished.candidate];
   return {
     request_id: finished.id,
     lane: finished.lane,
     key_id: facts.key_id,
     protocol: facts.protocol,
-    model: facts.plan.model,
+    model: attempt?.slug ?? facts.plan.model,
     provider: attempt?.provider ?? "",
     upstream_protocol: attempt?.protocol ?? facts.protocol,
     stream: facts.stream,
@@ -99,6 +128,7 @@ function recordOf(finished: Finished, charge: ChargeFacts | null): RequestRecord
     usage_source: charge?.usage_source ?? null,
     cost_micro_rub: charge?.cost_micro_rub ?? null,
     provider_cost_pico_usd: charge?.provider_cost_pico_usd ?? null,
+    hold_micro_rub: facts.hold_micro_rub,
     snapshot: finished.snapshot,
     flagged: charge?.flagged ?? null,
     attempts: finished.attempts.map((each) => ({ ...each, provider_request_id: bounded(each.provider_request_id) })),
@@ -106,6 +136,7 @@ function recordOf(finished: Finished, charge: ChargeFacts | null): RequestRecord
     finish_reason: bounded(finished.finishReason),
     evidence: facts.evidence,
     idempotency_key: facts.idempotency_key,
+    ...(facts.trace === undefined ? {} : { trace: facts.trace }),
   };
 }
 

@@ -1,8 +1,11 @@
 /** A request as people see it: the lane's row, joined with the ledger entry that ended it. Pure. */
+import type { LegRecord } from "../../schema/ensemble.ts";
 import type { Entry } from "../../schema/ledger.ts";
 import { parseWith } from "../../schema/json.ts";
 import { requestRecordSchema, type RequestRecord } from "../../schema/message.ts";
 import type { LifecycleFrame, RequestState, RequestView, StoredRequest } from "../../schema/request.ts";
+
+type LegView = NonNullable<RequestView["legs"]>[number];
 
 /** `ended` is null while the request has not been settled or released. */
 export function viewRequest(stored: StoredRequest, ended: { entry: Entry; recorded: boolean } | null, priceVersion: string): RequestView {
@@ -16,6 +19,8 @@ export function viewRequest(stored: StoredRequest, ended: { entry: Entry; record
     stream: facts.stream,
     plan: facts.plan,
     attempts: record?.attempts ?? [],
+    ...(record?.legs === undefined ? {} : { legs: record.legs.map(viewLeg) }),
+    ...(facts.plan.ensemble === undefined ? {} : { degraded: record?.degraded ?? stored.progress?.degraded ?? null }),
     usage: record?.usage ?? stored.progress?.usage ?? null,
     usage_source: record?.usage_source ?? null,
     cost_micro_rub: amount(record?.cost_micro_rub ?? null),
@@ -33,6 +38,11 @@ export function viewRequest(stored: StoredRequest, ended: { entry: Entry; record
     },
     lifecycle: shownFrames(frames, ended),
   };
+}
+
+function viewLeg({ node, model, provider, protocol, state, error_code, finish_reason, usage, usage_source, ...leg }: LegRecord): LegView {
+  const cost_micro_rub = Number(leg.cost_micro_rub);
+  return { node, model, provider, protocol, state, error_code, finish_reason, usage, usage_source, cost_micro_rub };
 }
 
 function amount(text: string | null): number | null {

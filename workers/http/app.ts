@@ -10,17 +10,29 @@ import type { ReliabilityPorts } from "./admin/reliability.ts";
 import type { AppEnv } from "./app-env.ts";
 import { authenticate } from "./authenticate.ts";
 import { registerCompletions } from "./completions.ts";
+import { type PagePorts, registerPages, registerSignInLinks } from "./dashboard.ts";
 import { registerGeminiModels } from "./gemini-models.ts";
 import { registerMetrics } from "./metrics.ts";
 import { registerModels } from "./models.ts";
 import { registerOllamaModels } from "./ollama-models.ts";
 import { registerOpenapi } from "./openapi.ts";
+import { registerOrders } from "./orders.ts";
 import { newRequestId } from "./own-by-object.ts";
 import { registerRequests } from "./requests.ts";
 import { errorResponse } from "./respond.ts";
+import { registerResponses } from "./responses.ts";
+import { registerRouting } from "./routing.ts";
+import { trustedCaller } from "./trusted-callers.ts";
+import { registerWebhooks, type TopupPortsOf } from "./webhooks/index.ts";
 
 /** Routes that hold no money: the key must be active in its account's object. */
 const callerRequired = createMiddleware<AppEnv>(async (context, next) => {
+  const trusted = trustedCaller(context.req.raw);
+  if (trusted !== null) {
+    context.set("caller", trusted);
+    await next();
+    return undefined;
+  }
   const refuse = context.req.path.startsWith("/api/") ? errorAnswerOfApi : errorResponse;
   const known = authenticate(context.req.raw.headers, context.req.url, context.env);
   if (!known.ok) return refuse(known.error, context.get("requestId"));
@@ -43,6 +55,11 @@ const KEYED_PATHS = [
   "/v1/usage/*",
   "/v1/requests",
   "/v1/requests/*",
+  "/v1/responses/:id",
+  "/v1/responses/:id/*",
+  "/routing/*",
+  "/v1/orders",
+  "/v1/orders/*",
   "/api/tags",
   "/api/show",
 ];
@@ -52,7 +69,7 @@ function errorAnswerOfApi(error: GatewayError, requestId: string): Response {
   return errorAnswer(PROTOCOLS["ollama-chat"], error, requestId);
 }
 
-export function createApp(reliability: ReliabilityPorts): Hono<AppEnv> {
+export function createApp(reliability: ReliabilityPorts, topups: TopupPortsOf, pages: PagePorts): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   app.use(async (context, next) => {
     context.set("requestId", newRequestId(0));
@@ -65,8 +82,14 @@ export function createApp(reliability: ReliabilityPorts): Hono<AppEnv> {
   registerModels(app);
   registerOllamaModels(app);
   registerRequests(app);
+  registerResponses(app);
+  registerRouting(app);
   registerAccount(app);
-  registerAdmin(app, reliability);
+  registerOrders(app);
+  registerWebhooks(app, topups);
+  registerAdmin(app, { reliability, topups });
+  registerSignInLinks(app, pages);
+  registerPages(app, pages);
   registerMetrics(app);
   registerOpenapi(app);
   app.notFound((context) =>

@@ -1,25 +1,39 @@
 /** `POST /v1/chat/completions`, `/v1/responses`, `/v1/messages` and their like: the edge of a completion. Reads the body within its bound and wires the engine's ports. */
 import type { Context, Hono } from "hono";
 import { failed, gatewayError, type GatewayError, type Outcome } from "../../schema/error.ts";
+import { ownMember } from "../../schema/json.ts";
 import { LIMITS } from "../../schema/limits.ts";
-import type { ServeEnvelope } from "../../schema/plan.ts";
+import type { Plan, ServeEnvelope } from "../../schema/plan.ts";
 import type { ProtocolId } from "../../schema/protocol.ts";
+import type { RoutingPreference } from "../../schema/routing.ts";
 import { estimateInputTokens } from "../cost/estimate.ts";
+import { isRateStale } from "../cost/exchange-rate.ts";
 import { errorAnswer } from "../engine/answers.ts";
-import { type PlannedRequest, serveCompletion } from "../engine/serve-completion.ts";
+import { type CompletionPorts, type KnownCaller, type PlannedRequest, serveCompletion } from "../engine/serve-completion.ts";
 import type { CanonicalRequest } from "../protocol/canonical.ts";
 import { PROTOCOLS } from "../protocol/index.ts";
+import { setMember, sliceAt } from "../protocol/json-text.ts";
 import { NO_ADDRESS, type RequestAddress } from "../protocol/protocol.ts";
 import { measurePrompt } from "../protocol/measure.ts";
+import { appliedRates } from "../routing/applied-rates.ts";
 import { makePlan } from "../routing/make-plan.ts";
 import { resolveModel } from "../routing/resolve-model.ts";
-import { readBounded } from "../runtime/read-bounded.ts";
+import { fetchMedia, type MediaPorts } from "../runtime/fetch-media.ts";
+import { discard, readBounded } from "../runtime/read-bounded.ts";
 import type { AppEnv } from "./app-env.ts";
+import { asConfigured } from "./attempt-settings.ts";
 import { authenticate, hashText } from "./authenticate.ts";
 import { catalogueOf } from "./catalogue.ts";
-import { loadDocuments } from "./documents.ts";
-import { ownByObject } from "./own-by-object.ts";
+import { resolveState } from "./conversation.ts";
+import { type Documents, loadDocuments } from "./documents.ts";
+import { isEnsemble, planEnsemble } from "./ensembles.ts";
+import type { ActiveProvider } from "./environment.ts";
+import { deploymentsFor, fallbacksOf, withFallbacks } from "./fallbacks.ts";
+import { type Connection, newRequestId, ownByObject } from "./own-by-object.ts";
 import { typeFault } from "./respond.ts";
+import { guardRefusal } from "./prompt-guard.ts";
+import { routePorts } from "./route-ports.ts";
+import { AUTO, planOfRoute, type Routed, routeRequest } from "./route-request.ts";
 
 /** Where callers of each protocol post. `:model` in a path names the model; `stream` is the path's own word on streaming, null where the body says it. */
 const ENDPOINTS: readonly { path: string; protocol: ProtocolId; stream: boolean | null }[] = [
@@ -49,17 +63,60 @@ export async function complete(context: Context<AppEnv>, protocol: ProtocolId, a
   if (!known.ok) return errorAnswer(PROTOCOLS[protocol], known.error, requestId);
   const body = await readBody(context.req.raw);
   if (!body.ok) return errorAnswer(PROTOCOLS[protocol], body.error, requestId);
-  return serveCompletion(
-    { protocol, address, headers: context.req.raw.headers, bodyText: body.value, receivedAt },
-    {
-      authenticate: () => known,
-      plan: (request, hint) => planFor(context, request, hint),
-      own: (envelope: Omit<ServeEnvelope, "request_id">) => ownByObject(envelope, requestId, env),
-      hash: hashText,
-      evidence: evidenceOf(env),
-      requestId,
+  const state = protocol === "openai-responses" ? await resolveState(body.value, known.value.accountId, env) : null;
+  if (state?.ok === false) return errorAnswer(PROTOCOLS[protocol], state.error, requestId);
+  const call = { protocol, address, headers: context.req.raw.headers, bodyText: body.value, state: state?.value ?? null, receivedAt };
+  return serveCompletion(call, portsOf(context, known.value, requestId));
+}
+
+function portsOf(context: Context<AppEnv>, caller: KnownCaller, requestId: string): CompletionPorts {
+  const { env } = context;
+  return {
+    authenticate: () => ({ ok: true, value: caller }),
+    plan: async (request, hint) => {
+      const planned = await planFor(context, caller, request, hint);
+      return planned.ok ? { ok: true, value: asConfigured(planned.value, (await documentsOf(context)).config) } : planned;
     },
-  );
+    fetchMedia: (addresses) => fetchMedia(addresses, mediaPorts(env)),
+    own: (envelope: Omit<ServeEnvelope, "request_id">) => ownByObject(envelope, requestId, { env, connection: connectionOf(context) }),
+    hash: hashText,
+    evidence: evidenceOf(env),
+    requestId,
+  };
+}
+
+/** The documents of this moment; read once in a while, so asking twice costs nothing. */
+function documentsOf({ env, executionCtx }: Context<AppEnv>): Promise<Documents> {
+  return loadDocuments(env, (work) => executionCtx.waitUntil(work));
+}
+
+function connectionOf({ req, executionCtx }: Context<AppEnv>): Connection {
+  return { signal: req.raw.signal, waitUntil: (work) => executionCtx.waitUntil(work) };
+}
+
+/** A completion of our own for a caller: a request with an id, a hold and a charge of its own. */
+function serveOwn(context: Context<AppEnv>, caller: KnownCaller, body: object): Promise<Response> {
+  const call = {
+    protocol: "openai-chat" as const,
+    address: NO_ADDRESS,
+    headers: new Headers(),
+    bodyText: JSON.stringify(body),
+    receivedAt: Date.now(),
+  };
+  return serveCompletion(call, portsOf(context, caller, newRequestId(0)));
+}
+
+/** Media's calls have a network of their own where one is bound; elsewhere the platform keeps a Worker's calls off private addresses. */
+function mediaPorts(env: Env): MediaPorts {
+  const network = env.MEDIA_NETWORK ?? globalThis;
+  return {
+    fetch: (url, init) => network.fetch(url, init),
+    after: (milliseconds, action) => {
+      const timer = setTimeout(action, milliseconds);
+      return () => clearTimeout(timer);
+    },
+    guard: { allowsLoopback: evidenceOf(env) === "offline" },
+  };
 }
 
 function evidenceOf(env: Env): "live" | "offline" {
@@ -67,11 +124,12 @@ function evidenceOf(env: Env): "live" | "offline" {
 }
 
 /** The body as text, within its bound. */
-async function readBody(request: Request): Promise<Outcome<string>> {
+export async function readBody(request: Request): Promise<Outcome<string>> {
   const fault = typeFault(request);
-  if (fault !== null) return failed(fault);
-  const text = await readBounded(request, LIMITS.requestBodyBytes);
-  return text === null ? failed(tooLarge()) : { ok: true, value: text };
+  const text = fault === null ? await readBounded(request, LIMITS.requestBodyBytes) : null;
+  if (text !== null) return { ok: true, value: text };
+  await discard(request.body, LIMITS.discardedBodyBytes);
+  return failed(fault ?? tooLarge());
 }
 
 function tooLarge(): GatewayError {
@@ -81,33 +139,121 @@ function tooLarge(): GatewayError {
 }
 
 /** The plan of a request on the documents of this moment. */
-async function planFor(context: Context<AppEnv>, request: CanonicalRequest, hint: string | null): Promise<Outcome<PlannedRequest>> {
+async function planFor(
+  context: Context<AppEnv>,
+  caller: KnownCaller,
+  request: CanonicalRequest,
+  hint: string | null,
+): Promise<Outcome<PlannedRequest>> {
   const { env } = context;
-  const catalogue = catalogueOf(await loadDocuments(env, (work) => context.executionCtx.waitUntil(work)), env);
+  const documents = await documentsOf(context);
+  const refusal = guardRefusal(documents.config, request);
+  if (refusal !== null) return failed(refusal);
+  const catalogue = catalogueOf(documents, env);
+  const target = ownMember(catalogue.table.aliases, request.model) ?? request.model;
+  if (isEnsemble(target)) return ensembleFor(context, { ...request, model: target }, documents);
+  if (target === AUTO && request.embedding === undefined) {
+    const routed = await routeFor(context, caller, request, { hint });
+    return routed.ok ? routedPlan(context, documents, routed.value) : routed;
+  }
   const name = withoutCommands(request.model, env);
   const resolved = resolveModel(name, hint, { ...catalogue.table, home: catalogue.speakersOf(request.protocol) });
   if (!resolved.ok) return resolved;
   const slug = `${resolved.value.provider}/${resolved.value.model}`;
-  const provider = catalogue.providerOf(slug);
-  if (provider === null) throw new Error("a model was resolved that nobody serves");
+  const serving = catalogue.providerOf(slug);
+  if (serving === null) throw new Error("a model was resolved that nobody serves");
   const priced = catalogue.snapshot(slug);
   if (priced === null) return failed(notPriced(slug, catalogue.table.pricedModels));
-  const plan = makePlan({
-    resolved: { ...resolved.value, model: resolved.value.model + request.model.slice(name.length) },
-    provider: provider.definition,
-    baseUrl: provider.baseUrl,
-    callerProtocol: request.protocol,
-    stream: request.stream,
-    outputTokensMax: Math.min(priced.snapshot.max_output_tokens, LIMITS.outputTokensUnasked),
-  });
+  const stale = staleRate(documents, Date.now());
+  if (stale !== null) return failed(stale);
+  const [provider, ...others] = deploymentsFor(serving, request);
+  const model = resolved.value.model + request.model.slice(name.length);
+  const planAt = ({ definition, baseUrl }: ActiveProvider): Outcome<Plan> =>
+    makePlan({
+      resolved: { ...resolved.value, model },
+      provider: definition,
+      baseUrl,
+      callerProtocol: request.protocol,
+      stream: request.stream,
+      outputTokensMax: Math.min(priced.snapshot.max_output_tokens, LIMITS.outputTokensUnasked),
+    });
+  const plan = planAt(provider);
   if (!plan.ok) return plan;
-  return { ok: true, value: { plan: { ...plan.value, model: slug }, ...priced, credentials: [provider.credential] } };
+  const elsewhere = others.flatMap((other) => {
+    const attempts = planAt(other);
+    return attempts.ok ? attempts.value.attempts.map((attempt) => ({ attempt, credential: other.credential, price: priced })) : [];
+  });
+  const further = fallbacksOf(slug, documents.config.model_fallbacks ?? {}, {
+    catalogue,
+    request,
+    split: (written) => splitName(written, env),
+  });
+  const first = { plan: { ...plan.value, model: slug }, ...priced, credentials: [provider.credential] };
+  const chain = withFallbacks(first, [...elsewhere, ...further]);
+  const fetchesMedia = documents.config.fetch_media ?? "never";
+  const rates = appliedRates(documents.config.ratelimits ?? [], slug, (header) => context.req.header(header) ?? null);
+  return { ok: true, value: { ...chain, fetchesMedia, rates } };
+}
+
+/** The router's decision on a request. `preferences`: of this call, in place of the configuration's. */
+export async function routeFor(
+  context: Context<AppEnv>,
+  caller: KnownCaller,
+  request: CanonicalRequest,
+  { hint, preferences = null }: { hint: string | null; preferences?: readonly RoutingPreference[] | null },
+): Promise<Outcome<Routed>> {
+  const { env } = context;
+  const documents = await documentsOf(context);
+  const session = context.req.header("x-model-affinity") ?? null;
+  const split = (written: string): ReturnType<typeof splitName> => splitName(written, env);
+  const call = { documents, catalogue: catalogueOf(documents, env), request, split, caller, hint, session, preferences };
+  const ask = (body: object): Promise<Response> => serveOwn(context, caller, body);
+  return routeRequest(call, routePorts(env, caller, { ask, keepAlive: (work) => context.executionCtx.waitUntil(work) }));
+}
+
+function routedPlan(context: Context<AppEnv>, documents: Documents, routed: Routed): Outcome<PlannedRequest> {
+  const stale = staleRate(documents, Date.now());
+  if (stale !== null) return failed(stale);
+  const { config } = documents;
+  const planned = planOfRoute(routed);
+  const rates = appliedRates(config.ratelimits ?? [], planned.plan.model, (header) => context.req.header(header) ?? null);
+  return { ok: true, value: { ...planned, fetchesMedia: config.fetch_media ?? "never", rates } };
+}
+
+/** The plan of a request that asks for several calls. */
+function ensembleFor(context: Context<AppEnv>, request: CanonicalRequest, documents: Documents): Outcome<PlannedRequest> {
+  const { env } = context;
+  const { config } = documents;
+  const stale = staleRate(documents, Date.now());
+  if (stale !== null) return failed(stale);
+  const planned = planEnsemble(request.model, config, {
+    catalogue: catalogueOf(documents, env),
+    request,
+    split: (written) => splitName(written, env),
+    seed: crypto.getRandomValues(new Uint32Array(1))[0] ?? 0,
+  });
+  if (!planned.ok) return planned;
+  const rates = appliedRates(config.ratelimits ?? [], request.model, (header) => context.req.header(header) ?? null);
+  return { ok: true, value: { ...planned.value, fetchesMedia: config.fetch_media ?? "never", rates } };
 }
 
 /** The offline provider takes commands after an `@` in the model name (scripts/offline); they are no part of the priced model. */
 function withoutCommands(model: string, env: Env): string {
   const at = model.indexOf("@");
   return at === -1 || evidenceOf(env) === "live" ? model : model.slice(0, at);
+}
+
+function splitName(written: string, env: Env): { name: string; commands: string } {
+  const name = withoutCommands(written, env);
+  return { name, commands: written.slice(name.length) };
+}
+
+/** Refused only where the configuration says so: by default an old rate is a warning in metrics and log, and requests go on. */
+function staleRate({ config, prices }: Documents, now: number): GatewayError | null {
+  if (config.fx?.stale !== "refuse" || !isRateStale(prices.fx.date, now, config.fx)) return null;
+  return gatewayError("overloaded", `The exchange rate is of ${prices.fx.date} and too old to charge by.`, {
+    suggestion: "The operator imports a newer one with POST /admin/fx/import.",
+  });
 }
 
 function notPriced(slug: string, priced: readonly string[]): GatewayError {
@@ -131,7 +277,7 @@ const MESSAGES_COUNT: TokenCount = {
   protocol: "anthropic-messages",
   address: NO_ADDRESS,
   // A count has no output, so its body lacks the one field that a message must have.
-  bodyOf: (text) => (/"max_tokens"\s*:/.test(text) ? text : text.replace("{", '{"max_tokens":1,')),
+  bodyOf: (text) => (sliceAt(text, ["max_tokens"]) === null ? (setMember(text, ["max_tokens"], "1") ?? text) : text),
   answerOf: (input_tokens) => ({ input_tokens }),
 };
 

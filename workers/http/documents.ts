@@ -15,16 +15,19 @@ export interface Documents {
   config: ConfigDocument;
 }
 
+type KeptKind = Extract<DocumentKind, "prices" | "config">;
+
 interface Cached {
   documents: Documents;
-  numbers: Record<DocumentKind, number>;
+  numbers: Record<KeptKind, number>;
   readAt: number;
 }
 
 let cached: Cached | null = null;
 let refreshing: Promise<Cached> | null = null;
 
-function defaultPrices(): PriceDocument {
+/** The catalogue that the deployment brings along. */
+export function defaultPrices(): PriceDocument {
   const parsed = parsePriceDocument(catalogue);
   if (!parsed.ok) throw new Error(`the bundled price catalogue is wrong: ${parsed.message} at ${parsed.path ?? "?"}`);
   return parsed.value;
@@ -48,7 +51,7 @@ function refresh(env: Env): Promise<Cached> {
 async function read(env: Env): Promise<Cached> {
   const [prices, config] = await Promise.all([latestDocument(env.DB, "prices"), latestDocument(env.DB, "config")]);
   const before = cached;
-  const isSame = (kind: DocumentKind, number: number): boolean => before !== null && before.numbers[kind] === number;
+  const isSame = (kind: KeptKind, number: number): boolean => before !== null && before.numbers[kind] === number;
   const pricesNumber = prices?.number ?? 0;
   const configNumber = config?.number ?? 0;
   const documents = {
@@ -88,7 +91,7 @@ function stored<T>(parsed: Parsed<T>): T {
 }
 
 /** Stores the next version of a validated document; it is in force in this isolate when this resolves, elsewhere within the cache's life. */
-export async function storeDocument(env: Env, kind: DocumentKind, body: string): Promise<number> {
+export async function storeDocument(env: Env, kind: KeptKind, body: string): Promise<number> {
   const number = await insertDocument(env.DB, kind, body, Date.now());
   refreshing = null;
   await refresh(env);

@@ -1,5 +1,6 @@
 /** Which providers are on in this deployment, with their addresses and credentials: from the environment and from the config. */
 import type { ConfigDocument } from "../../schema/document.ts";
+import { LIMITS } from "../../schema/limits.ts";
 import type { ProviderDefinition } from "../../schema/provider.ts";
 import { PROVIDERS } from "../provider/index.ts";
 import { type Declared, definitionOf, providerIdOf } from "./declared-providers.ts";
@@ -9,6 +10,10 @@ export interface ActiveProvider {
   baseUrl: string;
   /** Null: the address takes calls without one. */
   credential: string | null;
+  /** Its weight among the deployments of the same models. */
+  weight: number;
+  /** Further deployments that the configuration declares for the same models. */
+  others: ActiveProvider[];
 }
 
 function variable(env: Env, name: string): string | null {
@@ -28,9 +33,13 @@ export function activeProviders(env: Env, config: ConfigDocument): Map<string, A
     const baseUrl = variable(env, definition.base_url_env);
     if (credential === null && baseUrl === null) continue;
     if (baseUrl === null && definition.own_address === true) continue;
-    active.set(`${definition.id}/*`, { definition, baseUrl: baseUrl ?? definition.base_url, credential });
+    active.set(`${definition.id}/*`, { definition, baseUrl: baseUrl ?? definition.base_url, credential, weight: 1, others: [] });
   }
-  for (const declared of config.model_providers ?? []) addDeclared(declared, env, active);
+  const declaredBefore = new Set<string>();
+  for (const declared of config.model_providers ?? []) {
+    addDeclared(declared, env, { active, isFurther: declaredBefore.has(declared.model) });
+    declaredBefore.add(declared.model);
+  }
   return active;
 }
 
@@ -52,20 +61,33 @@ function credentialFromEnvironment({ api_key_env: name, auth }: ProviderDefiniti
 }
 
 /** Adds one entry of the config. What it leaves out is that of the same provider before it, or of the registry. */
-function addDeclared(declared: Declared, env: Env, active: Map<string, ActiveProvider>): void {
+function addDeclared(
+  declared: Declared,
+  env: Env,
+  { active, isFurther }: { active: Map<string, ActiveProvider>; isFurther: boolean },
+): void {
   const id = providerIdOf(declared.model);
   if (id === "" || id.includes("*")) return;
   const before = active.get(declared.model) ?? active.get(`${id}/*`);
   const named = declared.provider_interface === undefined && before !== undefined ? before.definition : definitionOf(declared);
   if (named === null) return;
-  const definition = inRegion(named, env);
+  const definition = withHeaders(inRegion(named, env), declared);
   const own = PROVIDERS[id] === undefined || PROVIDERS[id].own_address === true ? undefined : inRegion(PROVIDERS[id], env).base_url;
   const baseUrl = declared.base_url ?? before?.baseUrl ?? own;
   if (baseUrl === undefined) return;
   // A key is never sent to an address it was not given for.
   const inherited = declared.base_url === undefined ? (before?.credential ?? null) : null;
   const credential = declared.access_key === undefined ? inherited : credentialOf(declared.access_key, env);
-  active.set(declared.model, { definition, baseUrl, credential });
+  const deployment = { definition, baseUrl, credential, weight: declared.weight ?? 1, others: [] };
+  const first = isFurther ? active.get(declared.model) : undefined;
+  if (first === undefined) active.set(declared.model, deployment);
+  else if (first.others.length < LIMITS.deploymentsPerModel - 1) first.others.push(deployment);
+}
+
+function withHeaders(definition: ProviderDefinition, { headers }: Declared): ProviderDefinition {
+  if (headers === undefined) return definition;
+  const own = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+  return { ...definition, headers: { ...definition.headers, ...own } };
 }
 
 /** `$NAME` is read from the environment; anything else is the credential itself. */

@@ -1,9 +1,13 @@
 /** `GET /metrics` in Prometheus text: totals from D1's rollups, so they are the same in every isolate, and never sampled. */
 import type { Context, Hono } from "hono";
 import { countWaiting } from "../../db/dead-letters.ts";
+import { countParked } from "../../db/payments.ts";
 import { usageByModel } from "../../db/usage.ts";
+import { usageShards } from "../../db/usage-shards.ts";
 import { LIMITS } from "../../schema/limits.ts";
+import { FX_POLICY, isRateStale, rateAgeDays } from "../cost/exchange-rate.ts";
 import type { AppEnv } from "./app-env.ts";
+import { type Documents, loadDocuments } from "./documents.ts";
 
 interface Metric {
   name: string;
@@ -20,12 +24,17 @@ export function registerMetrics(app: Hono<AppEnv>): void {
 
 async function showMetrics(context: Context<AppEnv>): Promise<Response> {
   if (cached === null || Date.now() - cached.at > LIMITS.metricsCacheMilliseconds)
-    cached = { text: await metricsText(context.env), at: Date.now() };
+    cached = { text: await metricsText(context), at: Date.now() };
   return new Response(cached.text, { headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" } });
 }
 
-async function metricsText(env: Env): Promise<string> {
-  const [models, waiting] = await Promise.all([usageByModel(env.DB, LIMITS.pageRowsMax), countWaiting(env.DB)]);
+async function metricsText({ env, executionCtx }: Context<AppEnv>): Promise<string> {
+  const documents = await loadDocuments(env, (work) => executionCtx.waitUntil(work));
+  const [models, waiting, parked] = await Promise.all([
+    usageByModel((await usageShards(env)).all, LIMITS.pageRowsMax),
+    countWaiting(env.DB),
+    countParked(env.DB),
+  ]);
   const of = (name: string, help: string, value: (row: (typeof models)[number]) => number): Metric => ({
     name,
     help,
@@ -45,8 +54,29 @@ async function metricsText(env: Env): Promise<string> {
       kind: "gauge",
       samples: [{ labels: {}, value: waiting }],
     },
+    {
+      name: "plyrum_payments_parked",
+      help: "Payment notices that wait for another event or for a person.",
+      kind: "gauge",
+      samples: [{ labels: {}, value: parked }],
+    },
+    ...rateMetrics(documents, Date.now()),
   ];
   return metrics.map(metricText).join("");
+}
+
+function gauge(name: string, help: string, value: number): Metric {
+  return { name, help, kind: "gauge", samples: [{ labels: {}, value }] };
+}
+
+function rateMetrics({ prices, config }: Documents, now: number): Metric[] {
+  const { date } = prices.fx;
+  const stale = isRateStale(date, now, config.fx ?? FX_POLICY);
+  return [
+    gauge("plyrum_fx_age_days", "Days since the day of the exchange rate in force.", rateAgeDays(date, now)),
+    gauge("plyrum_fx_stale", "1 when the exchange rate is older than the configuration allows.", stale ? 1 : 0),
+    gauge("plyrum_fx_micro_rub_per_usd", "The exchange rate in force.", prices.fx.micro_rub_per_usd),
+  ];
 }
 
 function metricText(metric: Metric): string {

@@ -1,45 +1,57 @@
 /**
- * Per-minute limits as token buckets. Levels are integers in units of 1/60000 token; a bucket may go below zero when a request turns
- * out larger than it said, and is then paid off before the next one: over any long time the rate is exact.
+ * Rates as token buckets. A rate of `limit` in `period` milliseconds counts in units of 1/period: it refills `limit` units each millisecond,
+ * so levels are integers and exact. A bucket may go below zero when a request takes more than is there, and is paid off before the next
+ * one: over any long time the rate is exact.
  *
- * Buckets live in memory. After a restart each starts full and the admissions of the last minute, which are rows, are taken from it
- * again: at worst a key gets back what it used in the minute before the oldest of them.
+ * Buckets are rows, written in the transaction of the hold that took from them, so a restart gives nothing away. A bucket that is full
+ * again says nothing and need not be kept.
  */
-import type { Bucket } from "./state.ts";
+import type { Bucket, Rate } from "./state.ts";
 
-const UNITS_PER_TOKEN = 60_000;
-const TOKENS_MAX = 1_000_000_000;
+function fullOf({ limit, period }: Rate): number {
+  return limit * period;
+}
 
-function refilled(bucket: Bucket | null, limitPerMinute: number, now: number): number {
-  const full = limitPerMinute * UNITS_PER_TOKEN;
+/** The largest count whose units are exact numbers. */
+function bounded(count: number, period: number): number {
+  const most = Math.floor(Number.MAX_SAFE_INTEGER / period);
+  return Math.max(-most, Math.min(most, count));
+}
+
+function refilled(bucket: Bucket | null, rate: Rate, now: number): number {
+  const full = fullOf(rate);
   if (bucket === null) return full;
-  return Math.min(full, bucket.units + Math.max(0, now - bucket.at) * limitPerMinute);
+  return Math.min(full, bucket.units + Math.max(0, now - bucket.at) * rate.limit);
+}
+
+/** A level that stays an exact number however deep the debt. */
+function levelled(units: number): number {
+  return Math.max(-Number.MAX_SAFE_INTEGER, units);
 }
 
 export type Taken = { ok: true; bucket: Bucket } | { ok: false; retryAfterSeconds: number };
 
 /**
- * Takes `tokens`. A request larger than the whole bucket is let through when the bucket is full, and leaves it in debt:
- * refusing it would be refusing it for ever.
+ * Takes `bound`, once `likely` is there (or the bucket is full: a request larger than the whole of it would otherwise wait for ever).
+ * What is taken and not there is a debt, which ends when the request gives back what it did not use, or with time. So a rate lets through
+ * at most one bucket and one request too many, and a small request is not kept out for a bound that it will not reach.
  */
-export function take(bucket: Bucket | null, limitPerMinute: number, tokens: number, now: number): Taken {
-  const units = refilled(bucket, limitPerMinute, now);
-  const cost = Math.min(tokens, TOKENS_MAX) * UNITS_PER_TOKEN;
-  const needed = Math.min(cost, limitPerMinute * UNITS_PER_TOKEN);
+export function take(bucket: Bucket | null, rate: Rate, tokens: { bound: number; likely: number }, now: number): Taken {
+  const units = refilled(bucket, rate, now);
+  const needed = Math.min(bounded(Math.min(tokens.likely, tokens.bound), rate.period) * rate.period, fullOf(rate));
   if (units < needed) {
-    return { ok: false, retryAfterSeconds: Math.max(1, Math.ceil((needed - units) / limitPerMinute / 1000)) };
+    return { ok: false, retryAfterSeconds: Math.max(1, Math.ceil((needed - units) / rate.limit / 1000)) };
   }
-  return { ok: true, bucket: { units: units - cost, at: now } };
+  return { ok: true, bucket: { ...rate, units: levelled(units - bounded(tokens.bound, rate.period) * rate.period), at: now } };
 }
 
-/** Corrects a bucket once the true count is known: `tokens` is bound - actual, negative when it was more than the bound. */
-export function giveBack(bucket: Bucket, limitPerMinute: number, tokens: number, now: number): Bucket {
-  const full = limitPerMinute * UNITS_PER_TOKEN;
-  const bounded = Math.max(-TOKENS_MAX, Math.min(TOKENS_MAX, tokens));
-  return { units: Math.min(full, refilled(bucket, limitPerMinute, now) + bounded * UNITS_PER_TOKEN), at: now };
+/** Corrects a bucket once the true count is known: `tokens` is what was taken less what was used, negative when it was more. */
+export function giveBack(bucket: Bucket | null, rate: Rate, tokens: number, now: number): Bucket {
+  const units = refilled(bucket, rate, now) + bounded(tokens, rate.period) * rate.period;
+  return { limit: rate.limit, period: rate.period, units: levelled(Math.min(fullOf(rate), units)), at: now };
 }
 
-/** Takes without asking: what a restart replays from the rows of admitted requests. */
-export function replayTake(bucket: Bucket | null, limitPerMinute: number, tokens: number, at: number): Bucket {
-  return { units: refilled(bucket, limitPerMinute, at) - Math.min(tokens, TOKENS_MAX) * UNITS_PER_TOKEN, at };
+/** True for a bucket that says nothing any more. */
+export function isFull(bucket: Bucket, now: number): boolean {
+  return refilled(bucket, bucket, now) === fullOf(bucket);
 }

@@ -1,6 +1,6 @@
-/** Money that comes from or goes to the outside: payments, refunds, corrections. Each external id counts once, ever. */
+/** Money that comes from or goes to the outside: payments, refunds, chargebacks, corrections. Each external id counts once, ever. */
 import type { AccountName, CreditCommand, CreditResult, Entry } from "../../schema/ledger.ts";
-import { appendEntry } from "./entry.ts";
+import { appendEntry, type Posting, postingsText } from "./entry.ts";
 import type { AccountState, Appended, HashText, Incident } from "./state.ts";
 
 export interface CreditDecision {
@@ -14,12 +14,35 @@ const BALANCE_MAX = BigInt(Number.MAX_SAFE_INTEGER);
 const COUNTERPART: Record<CreditCommand["kind"], AccountName> = {
   credit: "payment_clearing",
   refund: "payment_clearing",
+  chargeback: "payment_clearing",
   adjust: "adjustment",
 };
 
+/** What a command books: the customer's side, its counterpart, and what the payment provider kept of it at the house's expense. */
+function postingsOf(command: CreditCommand): Posting[] {
+  const takesBack = command.kind === "refund" || command.kind === "chargeback";
+  const amount = BigInt(command.amount_micro_rub) * (takesBack ? -1n : 1n);
+  const fee = BigInt(command.fee_micro_rub ?? "0");
+  const booked: Posting[] = [
+    ["customer", amount],
+    [COUNTERPART[command.kind], fee - amount],
+  ];
+  return fee === 0n ? booked : [...booked, ["fees", -fee]];
+}
+
+function result(state: CreditResult["state"], entry: Entry): CreditResult {
+  return { state, seq: entry.seq, amount_micro_rub: entry.amount_micro_rub, balance_after_micro_rub: entry.balance_after_micro_rub };
+}
+
+/** The result of a command that did nothing. */
+export function uncredited(state: "out_of_range" | "frozen", account: AccountState): CreditResult {
+  return { state, seq: null, amount_micro_rub: "0", balance_after_micro_rub: account.balance.toString() };
+}
+
 /**
- * Books an amount from outside. The same id, kind and amount again gives the first result; the same id with anything else changes
- * nothing and leaves an incident. A refund may take the balance below zero: nothing is admitted until it is paid off.
+ * Books an amount from outside. The same id, kind and amounts again give the first result; the same id with anything else changes
+ * nothing and leaves an incident. A refund or chargeback may take the balance below zero: that is a debt, and nothing is admitted until
+ * it is paid.
  */
 export function decideCredit(
   view: { account: AccountState; existing: Entry | null },
@@ -27,58 +50,34 @@ export function decideCredit(
   now: number,
   hash: HashText,
 ): CreditDecision {
-  const amount = command.kind === "refund" ? -BigInt(command.amount_micro_rub) : BigInt(command.amount_micro_rub);
-  const { existing } = view;
+  const postings = postingsOf(command);
+  const { existing, account } = view;
   if (existing !== null) {
-    const same = existing.kind === command.kind && existing.amount_micro_rub === amount.toString();
+    if (existing.kind === command.kind && existing.postings === postingsText(postings)) {
+      return { result: result("exists", existing), writes: null, incident: null };
+    }
+    const detail = `${command.external_id}: ${command.kind} ${command.amount_micro_rub}`;
     return {
-      result: {
-        state: same ? "exists" : "exists_with_different",
-        seq: existing.seq,
-        amount_micro_rub: existing.amount_micro_rub,
-        balance_after_micro_rub: existing.balance_after_micro_rub,
-      },
+      result: result("exists_with_different", existing),
       writes: null,
-      incident: same
-        ? null
-        : { kind: "credited_differently", requestId: null, detail: `${command.external_id}: ${command.kind} ${amount}` },
+      incident: { kind: "credited_differently", requestId: null, detail },
     };
   }
-  const balance = view.account.balance + amount;
-  if (balance > BALANCE_MAX || balance < -BALANCE_MAX) {
-    const result = {
-      state: "out_of_range",
-      seq: null,
-      amount_micro_rub: "0",
-      balance_after_micro_rub: view.account.balance.toString(),
-    } as const;
-    return { result, writes: null, incident: null };
-  }
+  const balance = account.balance + (postings[0]?.[1] ?? 0n);
+  if (balance > BALANCE_MAX || balance < -BALANCE_MAX) return { result: uncredited("out_of_range", account), writes: null, incident: null };
   const appended = appendEntry(
-    view.account,
+    account,
     {
       kind: command.kind,
       requestId: null,
       externalId: command.external_id,
-      postings: [
-        ["customer", amount],
-        [COUNTERPART[command.kind], -amount],
-      ],
-      held: view.account.held,
+      postings,
+      held: account.held,
       facts: null,
       record: command.record,
     },
     now,
     hash,
   );
-  return {
-    result: {
-      state: "credited",
-      seq: appended.entry.seq,
-      amount_micro_rub: appended.entry.amount_micro_rub,
-      balance_after_micro_rub: appended.entry.balance_after_micro_rub,
-    },
-    writes: appended,
-    incident: null,
-  };
+  return { result: result("credited", appended.entry), writes: appended, incident: null };
 }

@@ -1,13 +1,17 @@
 /** Appending to the chain: the one place where an entry is made, its postings are checked and its hash is taken. */
-import type { AccountName, Entry, EntryKind } from "../../schema/ledger.ts";
+import { parseWith } from "../../schema/json.ts";
+import { type AccountName, type Entry, type EntryKind, postingsSchema } from "../../schema/ledger.ts";
 import type { AccountState, Appended, HashText } from "./state.ts";
+
+/** Account and signed micro-RUB. */
+export type Posting = readonly [AccountName, bigint];
 
 export interface EntryDraft {
   kind: EntryKind;
   requestId: string | null;
   externalId: string | null;
   /** Double entry: sums to zero; the customer's posting is the entry's amount. */
-  postings: readonly (readonly [AccountName, bigint])[];
+  postings: readonly Posting[];
   /** Held after this entry. */
   held: bigint;
   facts: string | null;
@@ -36,6 +40,32 @@ export function entryHash(entry: Omit<Entry, "hash">, hash: HashText): string {
   return hash(`${entry.prev_hash}|${canonicalText(entry)}`);
 }
 
+/** Postings as an entry stores them. */
+export function postingsText(postings: readonly Posting[]): string {
+  return JSON.stringify(postings.map(([name, posting]) => [name, posting.toString()]));
+}
+
+/** The stored postings of an entry of ours; anything else in their place is a defect. */
+export function postingsOf(entry: Entry): Posting[] {
+  const postings = parseWith(postingsSchema, entry.postings);
+  if (!postings.ok) throw new Error(`postings of entry ${entry.seq} are not readable`);
+  return postings.value.map(([name, amount]) => [name, BigInt(amount)]);
+}
+
+/** Why an entry's postings cannot be right; null when they can. */
+function postingsFault(entry: Entry): string | null {
+  const postings = parseWith(postingsSchema, entry.postings);
+  if (!postings.ok) return "postings are not readable";
+  let sum = 0n;
+  let amount = 0n;
+  for (const [name, posting] of postings.value) {
+    sum += BigInt(posting);
+    if (name === "customer") amount += BigInt(posting);
+  }
+  if (sum !== 0n) return "postings do not sum to zero";
+  return amount === BigInt(entry.amount_micro_rub) ? null : "amount is not the customer's posting";
+}
+
 /** Makes the next entry. Throws when the postings do not sum to zero: that is a defect here, never bad input. */
 export function appendEntry(account: AccountState, draft: EntryDraft, now: number, hash: HashText): Appended {
   let sum = 0n;
@@ -52,7 +82,7 @@ export function appendEntry(account: AccountState, draft: EntryDraft, now: numbe
     request_id: draft.requestId,
     external_id: draft.externalId,
     amount_micro_rub: amount.toString(),
-    postings: JSON.stringify(draft.postings.map(([name, posting]) => [name, posting.toString()])),
+    postings: postingsText(draft.postings),
     balance_after_micro_rub: balance.toString(),
     held_after_micro_rub: draft.held.toString(),
     at: now,
@@ -85,6 +115,8 @@ export function checkChain(entries: Iterable<Entry>, start: ChainStart, hash: Ha
     if (entry.prev_hash !== previous) return { ok: false, seq, reason: "does not follow the entry before it" };
     if (entryHash(entry, hash) !== entry.hash) return { ok: false, seq, reason: "hash does not match its content" };
     if (BigInt(entry.balance_after_micro_rub) !== balance) return { ok: false, seq, reason: "balance is not the sum of the entries" };
+    const fault = postingsFault(entry);
+    if (fault !== null) return { ok: false, seq, reason: fault };
     previous = entry.hash;
     checked += 1;
   }

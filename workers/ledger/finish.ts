@@ -1,15 +1,6 @@
 /** The three ways a hold ends: settled, released, expired; and the late settlement of one that expired. */
-import {
-  type ChargeFacts,
-  type EndResult,
-  type Entry,
-  type HoldState,
-  postingsSchema,
-  type ReleaseCommand,
-  type SettleCommand,
-} from "../../schema/ledger.ts";
-import { parseWith } from "../../schema/json.ts";
-import { appendEntry } from "./entry.ts";
+import type { ChargeFacts, EndResult, Entry, HoldState, ReleaseCommand, SettleCommand } from "../../schema/ledger.ts";
+import { appendEntry, type Posting, postingsOf } from "./entry.ts";
 import { type AccountState, availableOf, type HashText, type HoldRow, type Incident } from "./state.ts";
 
 export interface EndView {
@@ -48,14 +39,22 @@ export function chargeFactsText(facts: ChargeFacts): string {
     usage_source: facts.usage_source,
     cost_micro_rub: facts.cost_micro_rub,
     provider_cost_pico_usd: facts.provider_cost_pico_usd,
+    // Left out of the text where the sender did not know it.
+    provider_cost_micro_rub: facts.provider_cost_micro_rub,
     flagged: facts.flagged,
   });
 }
 
-function shortfallOf(entry: Entry): bigint {
-  const postings = parseWith(postingsSchema, entry.postings);
-  if (!postings.ok) throw new Error(`postings of entry ${entry.seq} are not readable`);
-  return postings.value.reduce((sum, [name, amount]) => (name === "house_loss" ? sum - BigInt(amount) : sum), 0n);
+/** What of an entry's cost was never paid. */
+export function shortfallOf(entry: Entry): bigint {
+  return postingsOf(entry).reduce((sum, [name, amount]) => (name === "house_loss" ? sum - amount : sum), 0n);
+}
+
+/** A cost that was charged in part: what the customer pays, the providers' part, what is left, and the loss. Sums to zero. */
+export function chargePostings(cost: bigint, charge: bigint, providerCost: bigint): Posting[] {
+  const ofProvider: Posting[] = providerCost === 0n ? [] : [["provider_cost", providerCost]];
+  const lost: Posting[] = cost === charge ? [] : [["house_loss", charge - cost]];
+  return [["customer", -charge], ["revenue", cost - providerCost], ...ofProvider, ...lost];
 }
 
 function resultOf(state: EndResult["state"], holdState: HoldState, entry: Entry): EndResult {
@@ -112,17 +111,7 @@ function charged(view: EndView, hold: HoldRow, command: SettleCommand, limit: bi
       kind: late ? "late_settle" : "settle",
       requestId: hold.requestId,
       externalId: null,
-      postings:
-        shortfall === 0n
-          ? [
-              ["customer", -charge],
-              ["revenue", charge],
-            ]
-          : [
-              ["customer", -charge],
-              ["revenue", cost],
-              ["house_loss", -shortfall],
-            ],
+      postings: chargePostings(cost, charge, BigInt(command.facts.provider_cost_micro_rub ?? "0")),
       held: view.account.held - unheld,
       facts: chargeFactsText(command.facts),
       record: command.record,

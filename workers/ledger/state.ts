@@ -5,10 +5,12 @@
  * Invariants, held after every step:
  * - balance = Σ entry amounts; held = Σ amounts of HELD holds; available = balance - held, never below zero through inference;
  * - each entry's postings sum to zero; seq is dense from 1; each entry's hash covers it and the hash before it;
- * - a request has at most one entry that charges, and a charge never exceeds its hold + available;
+ * - a request has at most one entry that charges and one that trues it up, and a charge never exceeds its hold + available;
+ * - an account in debt, or whose ledger is being restored, admits nothing;
  * - repeating a command changes nothing and gives the first result's numbers again.
  */
 import type { KeyLimits } from "../../schema/key.ts";
+import type { AccountLimits } from "../../schema/rate.ts";
 import type { Entry, HoldState } from "../../schema/ledger.ts";
 
 /** The projection of all entries and open holds. Micro-RUB. */
@@ -33,19 +35,32 @@ export interface HoldRow {
   /** JSON text of the `PriceSnapshot`. */
   snapshot: string;
   tokensBound: number;
+  /** The rates of tokens its bound was taken from, which get back what it does not use. */
+  rates: readonly NamedRate[];
   createdAt: number;
   expiresAt: number;
   /** The entry that ended it last; null while HELD. */
   seq: number | null;
 }
 
-/** A token bucket in units of 1/60000 token, so that a limit of N a minute refills exactly N units a millisecond. */
-export interface Bucket {
+/** So many in so many milliseconds. */
+export interface Rate {
+  limit: number;
+  period: number;
+}
+
+export interface NamedRate extends Rate {
+  /** The bucket it counts in. */
+  name: string;
+}
+
+/** A rate and how much of it was left at a time, in units of 1/period (workers/ledger/bucket.ts). */
+export interface Bucket extends Rate {
   units: number;
   at: number;
 }
 
-/** What a key has been charged, by UTC day and month. */
+/** What a key or an account has been charged, by UTC day and month. */
 export interface Spend {
   day: string;
   dayAmount: bigint;
@@ -53,7 +68,16 @@ export interface Spend {
   monthAmount: bigint;
 }
 
-export interface KeyState {
+/** A key, or the account itself: whoever has limits, with what they are checked against. */
+export interface LimitOwner {
+  limits: AccountLimits;
+  /** HELD holds, and their sum. */
+  openHolds: number;
+  heldAmount: bigint;
+  spend: Spend;
+}
+
+export interface KeyState extends LimitOwner {
   keyId: string;
   keyHash: string;
   name: string;
@@ -62,13 +86,6 @@ export interface KeyState {
   expiresAt: number | null;
   createdAt: number;
   revokedAt: number | null;
-  /** HELD holds of this key, and their sum. */
-  openHolds: number;
-  heldAmount: bigint;
-  /** Null until first used, and for a key without that limit. */
-  requestBucket: Bucket | null;
-  tokenBucket: Bucket | null;
-  spend: Spend;
 }
 
 /** What an `Idempotency-Key` was used for: a request, or a refusal that stands. */
@@ -84,7 +101,14 @@ export interface IdempotencyRow {
 
 /** Something an operator must look at. Never blocks the step that found it. */
 export interface Incident {
-  kind: "settled_differently" | "settled_after_release" | "released_after_settle" | "credited_differently" | "shortfall";
+  kind:
+    | "settled_differently"
+    | "settled_after_release"
+    | "released_after_settle"
+    | "credited_differently"
+    | "trued_up_differently"
+    | "shortfall"
+    | "frozen";
   requestId: string | null;
   detail: string;
 }
@@ -94,6 +118,11 @@ export type HashText = (text: string) => string;
 
 export function availableOf(account: AccountState): bigint {
   return account.balance - account.held;
+}
+
+/** In debt: more was refunded or charged back than was left. A settlement cannot cause it, and only money from outside ends it. */
+export function isBlocked(account: AccountState): boolean {
+  return account.balance < 0n;
 }
 
 /** An entry, and the account as it is after it. */

@@ -2,6 +2,7 @@
  * Errors of Amazon's services (protocols.md §5.7): a body `{"message"}` whose kind stands in a header, and exceptions inside a binary
  * stream, which come with HTTP 200 and may be its first frame. Both wire formats of that family read and write them here.
  */
+import { ownMember } from "../../schema/json.ts";
 import type { GatewayError } from "../../schema/error.ts";
 import { CORRUPT_EVENT, CUT_EVENT, renderEventFrame } from "./event-stream.ts";
 import type { Frame } from "./protocol.ts";
@@ -42,14 +43,14 @@ function kindOf(name: string): string {
 export function parseAwsError(status: number, headers: Headers, bodyText: string): GatewayError {
   const name = headers.get(KIND_HEADER);
   if (name === null) return parseUpstreamError(status, headers, bodyText);
-  const error = parseUpstreamError(STATUS_OF_KIND[kindOf(name)] ?? status, headers, bodyText);
+  const error = parseUpstreamError(ownMember(STATUS_OF_KIND, kindOf(name)) ?? status, headers, bodyText);
   return { ...error, upstream_type: (name.split(":")[0] ?? "").slice(0, 100) };
 }
 
 /** An exception frame → an error of our table. A kind nobody knows is the provider's failure. */
 function exceptionError(frame: Frame): GatewayError {
   const name = frame.event ?? "";
-  const error = parseUpstreamError(STATUS_OF_KIND[kindOf(name)] ?? 502, new Headers(), frame.data ?? "");
+  const error = parseUpstreamError(ownMember(STATUS_OF_KIND, kindOf(name)) ?? 502, new Headers(), frame.data ?? "");
   return { ...error, upstream_type: name };
 }
 

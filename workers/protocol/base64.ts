@@ -35,3 +35,8 @@ export function joinBase64(pieces: readonly string[]): string {
     return pieces.join("");
   }
 }
+
+/** Whether a text is base64 with its padding, as strict decoders demand it. */
+export function isBase64(text: string): boolean {
+  return text.length % 4 === 0 && !/[^A-Za-z0-9+/]/.test(text.replace(/={1,2}$/, ""));
+}

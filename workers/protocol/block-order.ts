@@ -24,6 +24,9 @@ export function createBlockOrder(): (event: CanonicalEvent) => CanonicalEvent[] 
   const queue: Waiting[] = [];
   return (event) => {
     if (!("block" in event) || event.block === null || event.type === "source") return [event];
+    const open = queue[0];
+    // The common case by far: one more piece of the block whose turn it is, of which nothing waits.
+    if (open !== undefined && open.block === event.block && !closes(event)) return [event];
     const known = queue.find((waiting) => waiting.block === event.block);
     const waiting = known ?? { block: event.block, events: [], closed: false };
     if (known === undefined) queue.push(waiting);

@@ -49,6 +49,10 @@ export function crc32(bytes: Uint8Array, start = 0, end = bytes.length): number 
   return (crc ^ 0xffffffff) >>> 0;
 }
 
+const textEncoder = new TextEncoder();
+const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const looseDecoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
+
 function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
@@ -102,7 +106,7 @@ function readHeaders(bytes: Uint8Array): Map<string, HeaderValue> | null {
 /** UTF-8 → text; null when it is none. */
 function readText(bytes: Uint8Array): string | null {
   try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    return strictDecoder.decode(bytes);
   } catch {
     return null;
   }
@@ -138,7 +142,7 @@ function readValue(bytes: Uint8Array, code: number): HeaderValue | null {
 /** Bytes of one header's value, its type's number first. */
 function valueBytes(header: HeaderValue): Uint8Array {
   const code = header.type === "boolean" ? (header.value ? 0 : 1) : TYPES.lastIndexOf(header.type);
-  const content = header.type === "string" ? new TextEncoder().encode(header.value) : header.value;
+  const content = header.type === "string" ? textEncoder.encode(header.value) : header.value;
   const fixed = FIXED_BYTES[code];
   const bytes = new Uint8Array(1 + (fixed ?? 2 + (content instanceof Uint8Array ? content.length : 0)));
   const view = viewOf(bytes);
@@ -155,12 +159,16 @@ function valueBytes(header: HeaderValue): Uint8Array {
 
 /** One frame's bytes. Names have 1 to 255 bytes, strings and binaries at most 65,535. */
 export function encodeMessage(headers: Iterable<readonly [string, HeaderValue]>, payload: Uint8Array): Uint8Array {
+  return frameOf(headerBytes(headers), payload);
+}
+
+function headerBytes(headers: Iterable<readonly [string, HeaderValue]>): Uint8Array {
   const parts: Uint8Array[] = [];
   for (const [name, value] of headers) {
-    const nameBytes = new TextEncoder().encode(name);
+    const nameBytes = textEncoder.encode(name);
     parts.push(Uint8Array.of(nameBytes.length), nameBytes, valueBytes(value));
   }
-  return frameOf(joinBytes(parts), payload);
+  return joinBytes(parts);
 }
 
 export function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
@@ -189,16 +197,31 @@ function textHeader(value: string): HeaderValue {
   return { type: "string", value };
 }
 
-/** One event, or one exception, with a JSON payload, as the providers of this framing write it. */
+/** Headers by kind and type, printed once: the types are the few words of the wires themselves. */
+const printedHeaders = new Map<string, Uint8Array>();
+
+function headersOf(kind: "event" | "exception", type: string): Uint8Array {
+  const key = `${kind} ${type}`;
+  const printed =
+    printedHeaders.get(key) ??
+    headerBytes([
+      [`:${kind}-type`, textHeader(type)],
+      [":content-type", textHeader("application/json")],
+      [":message-type", textHeader(kind)],
+    ]);
+  printedHeaders.set(key, printed);
+  return printed;
+}
+
+/** One event, or one exception, with a JSON payload, as the providers of this framing write it. `type` is a word of the wire, never a caller's. */
 export function renderEventFrame(kind: "event" | "exception", type: string, json: string): Uint8Array {
-  const headers = [[`:${kind}-type`, textHeader(type)] as const, [":content-type", textHeader("application/json")] as const];
-  return encodeMessage([...headers, [":message-type", textHeader(kind)]], new TextEncoder().encode(json));
+  return frameOf(headersOf(kind, type), textEncoder.encode(json));
 }
 
 /** The frame with another payload and the very same headers. */
 export function withPayload(frame: Uint8Array, json: string): Uint8Array {
   const headersLength = viewOf(frame).getUint32(4);
-  return frameOf(frame.subarray(PRELUDE_BYTES, PRELUDE_BYTES + headersLength), new TextEncoder().encode(json));
+  return frameOf(frame.subarray(PRELUDE_BYTES, PRELUDE_BYTES + headersLength), textEncoder.encode(json));
 }
 
 function readFrame(bytes: Uint8Array): Frame {
@@ -208,7 +231,7 @@ function readFrame(bytes: Uint8Array): Frame {
     const header = message.headers.get(name);
     return header?.type === "string" ? header.value : null;
   };
-  const data = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true }).decode(message.payload);
+  const data = looseDecoder.decode(message.payload);
   switch (text(":message-type")) {
     case "exception":
       return { bytes, event: text(":exception-type"), data, exception: true };

@@ -10,6 +10,7 @@
  * fields only its own callers can send, and let its `renderRequest` call `restLosses` for what `parseRequest` left in `rest` and
  * `lossFor` at each place where it leaves something out. A field without a row counts as a hint: it is named, never silent.
  */
+import { ownMember } from "../../schema/json.ts";
 import type { ProtocolId } from "../../schema/protocol.ts";
 import type { CanonicalRequest, Loss } from "./canonical.ts";
 
@@ -159,15 +160,17 @@ const NEUTRAL_VALUES: Readonly<Record<string, readonly string[]>> = {
 
 /** The loss of one feature at a target. `path` is the caller's own name of the place; it defaults to the feature's. */
 export function lossFor(feature: string, target: ProtocolId, where: { path?: string; note?: string } = {}): Loss {
-  return { class: OVERRIDES[target]?.[feature] ?? LOSS_TABLE[feature] ?? "hint", path: where.path ?? feature, note: where.note ?? null };
+  const known = ownMember(OVERRIDES[target] ?? {}, feature) ?? ownMember(LOSS_TABLE, feature);
+  return { class: known ?? "hint", path: where.path ?? feature, note: where.note ?? null };
 }
 
 /** Classifies what `parseRequest` left in `rest`. Null and neutral values are no loss. `carried` names fields the renderer sent after all. */
 export function restLosses(request: Pick<CanonicalRequest, "rest">, target: ProtocolId, carried: readonly string[] = []): Loss[] {
   const losses: Loss[] = [];
+  const sent = new Set(carried);
   for (const [field, value] of Object.entries(request.rest)) {
-    if (value === null || value === undefined || carried.includes(field)) continue;
-    if (NEUTRAL_VALUES[field]?.includes(JSON.stringify(value)) === true) continue;
+    if (value === null || value === undefined || sent.has(field)) continue;
+    if (ownMember(NEUTRAL_VALUES, field)?.includes(JSON.stringify(value)) === true) continue;
     losses.push(lossFor(field.startsWith("tools.") ? "tools.unknown" : field, target, { path: field }));
   }
   return losses;

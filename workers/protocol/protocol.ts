@@ -32,6 +32,13 @@ export interface RequestAddress {
   stream: boolean | null;
 }
 
+/** Media of a request that stands there as an address. */
+export interface LinkedMedia {
+  type: "image" | "file" | "audio";
+  url: string;
+  inToolResult: boolean;
+}
+
 /** An address that says nothing: everything is in the body. */
 export const NO_ADDRESS: RequestAddress = { model: null, stream: null };
 
@@ -73,6 +80,10 @@ export interface EncoderContext {
   createdSeconds: number;
   /** Whether the caller asked for usage in the stream. */
   wantsStreamUsage: boolean;
+  /** The id that the answer has whatever id the provider gave; left out: the provider's. */
+  answerId?: string;
+  /** Members of the answer that only repeat what was asked, where the wire has such and they are known. */
+  echo?: Readonly<Record<string, unknown>>;
   /** How the caller wants the vectors of an embedding; null or left out: it did not say. */
   embeddingEncoding?: "float" | "base64" | null;
   /** Called once with the final usage, just before it is rendered; null leaves the cost field out. */
@@ -96,6 +107,10 @@ export interface Protocol {
   /** The whole answer as one body, from the events of the stream (fold). */
   renderResponse(events: readonly CanonicalEvent[], context: EncoderContext): string;
   createEncoder(context: EncoderContext): Encoder;
+  /** The end of a stream repeats the whole answer. */
+  endRepeatsAnswer?: true;
+  /** The end that a fresh encoder wrote, as it follows a stream of so many frames that another wrote: for wires that number frames or name items. */
+  continued?(pieces: readonly (string | Uint8Array)[], frames: number): (string | Uint8Array)[];
   /** Error body, in the caller's shape (contract §4). */
   renderError(error: GatewayError, requestId: string): string;
   /** Headers of an error body, where the protocol says something there that its clients read. */
@@ -105,6 +120,11 @@ export interface Protocol {
 
   // As a client.
   renderRequest(request: CanonicalRequest, target: RenderTarget): RenderedRequest;
+  /**
+   * Whether media at an address can be carried as bytes and not as it is. Left out: addresses are carried wherever bytes are.
+   * The bytes would be those of a picture or a PDF (workers/runtime/fetch-media.ts).
+   */
+  needsMediaBytes?(media: LinkedMedia): boolean;
   createFramer(): Framer;
   createDecoder(quirks: Quirks): Decoder;
   /** A 2xx unary body → the same events a stream would give, ending in `end`. An error body with status 200 gives an error event. */

@@ -2,6 +2,7 @@
 import type { GatewayError } from "../../schema/error.ts";
 import type { Usage } from "../../schema/usage.ts";
 import type { CanonicalEvent, FinishReason } from "./canonical.ts";
+import type { Cut } from "./relay-cut.ts";
 
 /** What has been seen so far; all that settlement needs. */
 export interface Meter {
@@ -26,6 +27,8 @@ export interface Relay {
   push(bytes: Uint8Array): Uint8Array;
   /** The upstream body ended or failed. Gives the last bytes for the caller: a well-formed end, or the protocol's in-stream error. */
   end(failure: GatewayError | null): Uint8Array;
+  /** Ends the answer now, in place of `end`, although the upstream has more: a well-formed end with the finish `length`. */
+  cut(cut: Cut): Uint8Array;
   meter: Readonly<Meter>;
   /** After the terminal event: whether bytes that still come are passed to the caller (same protocol on both sides), or nothing more is. */
   passesRest(): boolean;

@@ -13,8 +13,10 @@ import type { CanonicalEvent } from "./canonical.ts";
 import { createGrammarChecker } from "./grammar.ts";
 import { markEvent } from "./opaque-state.ts";
 import type { Decoder, Encoder, EncoderContext, Frame, Framer, Protocol, Quirks } from "./protocol.ts";
+import { checkedEvent } from "./read-events.ts";
 import type { Meter, Relay } from "./relay-contract.ts";
-import { MALFORMED_FRAME, malformedError, truncatedError } from "./upstream-error.ts";
+import { createOutline, type Outline, renderCut } from "./relay-cut.ts";
+import { truncatedError } from "./upstream-error.ts";
 
 export interface RelayOptions {
   /** What the provider speaks. */
@@ -27,6 +29,8 @@ export interface RelayOptions {
   requestId: string;
   /** Keep events for `takeEvents`. */
   recordEvents?: boolean;
+  /** The answer is of several calls: usage as the caller is to see it, from that of this one. Every event is then written anew. */
+  wholeUsage?: (usage: Usage) => Usage;
 }
 
 const NOTHING = new Uint8Array(0);
@@ -42,6 +46,8 @@ interface RelayState {
   /** Checks events on their way to the encoder; null in pass-through, where nothing is rendered from them. */
   grammar: ((event: CanonicalEvent) => string | null) | null;
   meter: MutableMeter;
+  /** Where the answer is, should it have to be ended in the middle. */
+  outline: Outline;
   recorded: CanonicalEvent[];
   /** A terminal event was forwarded: nothing more goes to the caller. */
   closed: boolean;
@@ -127,6 +133,7 @@ function ourFault(error: unknown): GatewayError {
 
 function take(state: RelayState, event: CanonicalEvent): void {
   meterEvent(state.meter, event);
+  state.outline.note(event);
   if (state.options.recordEvents === true) state.recorded.push(event);
 }
 
@@ -151,6 +158,7 @@ function forwardFrame(state: RelayState, frame: Frame, out: (Uint8Array | string
   const bytes = usage === null ? frame.bytes : spliceUsage(state, frame, usage.final);
   if (bytes !== null && bytes.length > 0) {
     out.push(bytes);
+    if (frame.data !== null) state.outline.countFrame();
     state.lastFrameOpen = !endsFrame(bytes, state.options.upstream.framing);
   }
   if (terminal) state.transparent = true;
@@ -170,11 +178,13 @@ function spliceUsage(state: RelayState, frame: Frame, final: boolean): Uint8Arra
 const LF = 10;
 const CR = 13;
 
-/** Whether a frame of ours may follow these bytes: after a blank line of SSE (LF LF, CRLF CRLF, CR CR, and mixtures), a line's end of NDJSON. */
-function endsFrame(bytes: Uint8Array, framing: StreamFraming): boolean {
+/**
+ * Whether a frame of ours may follow these bytes: after a blank line of SSE, a line's end of NDJSON. A CR at the end does not count: it may
+ * be half of a line's end, and not every client takes it for a whole one.
+ */
+export function endsFrame(bytes: Uint8Array, framing: StreamFraming): boolean {
   const last = bytes.at(-1);
   if (framing !== "sse") return framing === "eventstream" || last === LF;
-  if (last === CR) return bytes.at(-2) === CR || bytes.at(-2) === LF;
   if (last !== LF) return false;
   const before = bytes.at(-2) === CR ? bytes.at(-3) : bytes.at(-2);
   return before === LF || before === CR;
@@ -184,16 +194,16 @@ function endsFrame(bytes: Uint8Array, framing: StreamFraming): boolean {
 function translate(state: RelayState, events: readonly CanonicalEvent[], out: (Uint8Array | string)[]): void {
   for (const event of events) {
     if (state.closed) return;
-    const unreadable = event.type === "opaque" && event.kind === MALFORMED_FRAME;
-    const fault = unreadable ? "an event of the stream is not JSON" : (state.grammar?.(event) ?? null);
-    const checked: CanonicalEvent = fault === null ? event : { type: "error", error: malformedError(fault) };
+    const checked = state.grammar === null ? event : checkedEvent(event, state.grammar);
     take(state, checked);
     if (checked.type === "error") {
       out.push(streamError(state, checked.error));
       state.closed = true;
       return;
     }
-    const piece = state.encoder?.encode(markEvent(state.options.upstream.id, checked)) ?? "";
+    const { upstream, wholeUsage } = state.options;
+    const shown = checked.type === "usage" && wholeUsage !== undefined ? { ...checked, usage: wholeUsage(state.meter.usage) } : checked;
+    const piece = state.encoder?.encode(markEvent(upstream.id, shown)) ?? "";
     if (piece.length > 0) out.push(piece);
     if (checked.type === "end") state.closed = true;
   }
@@ -249,8 +259,10 @@ function join(pieces: readonly (Uint8Array | string)[], chunk: Uint8Array | null
 }
 
 function createState(given: RelayOptions): RelayState {
-  const options = { ...given, context: rememberCost(given.context) };
-  const translated = options.upstream.id !== options.caller.id;
+  const translated = given.upstream.id !== given.caller.id || given.wholeUsage !== undefined;
+  const { answerId: _answerId, ...own } = given.context;
+  // An answer that passes through has the provider's id, also where we end it.
+  const options = { ...given, context: rememberCost(translated ? given.context : own) };
   return {
     options,
     framer: options.upstream.createFramer(),
@@ -258,6 +270,7 @@ function createState(given: RelayOptions): RelayState {
     encoder: translated ? options.caller.createEncoder(options.context) : null,
     grammar: translated ? createGrammarChecker() : null,
     meter: createMeter(),
+    outline: createOutline(!translated && options.caller.endRepeatsAnswer === true),
     recorded: [],
     closed: false,
     transparent: false,
@@ -316,6 +329,18 @@ export function createRelay(options: RelayOptions): Relay {
       over = true;
       const out: (Uint8Array | string)[] = [];
       guard(state, out, () => endRelay(state, failure, out));
+      return join(out, null);
+    },
+    cut(given) {
+      if (state.closed || over) return NOTHING;
+      over = true;
+      const out: (Uint8Array | string)[] = [];
+      guard(state, out, () => {
+        const { caller, context } = state.options;
+        if (state.lastFrameOpen) out.push(caller.framing === "sse" ? "\n\n" : "\n");
+        if (!state.transparent) out.push(...renderCut(state.outline, given, { caller, context, encoder: state.encoder }));
+      });
+      state.closed = true;
       return join(out, null);
     },
     meter: state.meter,

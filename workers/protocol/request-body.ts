@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import { failed, gatewayError, type Outcome } from "../../schema/error.ts";
 import { checkWith, isObject, parseJson } from "../../schema/json.ts";
+import { faultOfShape } from "./body-shape.ts";
 
 /** Wrong input found while reading; caught in `readRequestBody` and nowhere else, so a deep reader need not thread outcomes. */
 export class WrongField extends Error {
@@ -26,17 +27,21 @@ export function readRequestBody<S extends z.ZodType, T>(bodyText: string, schema
   const json = parseJson(bodyText);
   if (!json.ok) return failed(gatewayError("invalid_json", `The body is not valid JSON: ${json.message}.`));
   if (!isObject(json.value)) return failed(gatewayError("invalid_request", "The body must be a JSON object."));
+  const fault = faultOfShape(bodyText, json.value);
+  if (fault !== null) return invalid(fault.path, fault.message);
   const checked = checkWith(schema, json.value);
-  if (!checked.ok) {
-    const where = checked.path === null ? "" : ` in ${checked.path}`;
-    return failed(gatewayError("invalid_request", `Invalid value${where}: ${checked.message}.`, { param: checked.path }));
-  }
+  if (!checked.ok) return invalid(checked.path, checked.message);
   try {
     return { ok: true, value: read(checked.value) };
   } catch (error) {
     if (!(error instanceof WrongField)) throw error;
-    return failed(gatewayError("invalid_request", `Invalid value in ${error.path}: ${error.message}.`, { param: error.path }));
+    return invalid(error.path, error.message);
   }
+}
+
+function invalid(path: string | null, message: string): Outcome<never> {
+  const where = path === null ? "" : ` in ${path}`;
+  return failed(gatewayError("invalid_request", `Invalid value${where}: ${message}.`, { param: path }));
 }
 
 /** The members of a body that `known` does not name and that say something: what a request keeps as its `rest`. */

@@ -7,12 +7,17 @@
 export function createSpelling(charactersMax: number): (text: string) => string {
   const spellings = new Map<string, string>();
   const taken = new Set<string>();
+  /** The number to try next after a beginning, so that many texts with one beginning do not all try the same ones. */
+  const attempts = new Map<string, number>();
   return (text) => {
     const known = spellings.get(text);
     if (known !== undefined) return known;
     const plain = text.replaceAll(/[^a-zA-Z0-9_-]/gu, (letter) => `_${(letter.codePointAt(0) ?? 0).toString(16)}_`) || "_";
     let spelling = plain.slice(0, charactersMax);
-    for (let attempt = 2; taken.has(spelling); attempt++) spelling = `${plain.slice(0, charactersMax - 8)}_${attempt}`;
+    const beginning = plain.slice(0, charactersMax - 8);
+    let attempt = attempts.get(beginning) ?? 2;
+    for (; taken.has(spelling); attempt++) spelling = `${beginning}_${attempt}`;
+    attempts.set(beginning, attempt);
     spellings.set(text, spelling);
     taken.add(spelling);
     return spelling;

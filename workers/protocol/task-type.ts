@@ -1,4 +1,5 @@
 /** What vectors are for: the hub's words (Gemini's, the finest set) and those of other formats. */
+import { ownMember } from "../../schema/json.ts";
 const BY_INPUT_TYPE: Readonly<Record<string, string>> = {
   search_query: "RETRIEVAL_QUERY",
   query: "RETRIEVAL_QUERY",
@@ -11,7 +12,7 @@ const BY_INPUT_TYPE: Readonly<Record<string, string>> = {
 
 /** An `input_type` in the hub's words; null for one it has none for. */
 export function taskTypeOf(inputType: string): string | null {
-  return BY_INPUT_TYPE[inputType.toLowerCase()] ?? null;
+  return ownMember(BY_INPUT_TYPE, inputType.toLowerCase()) ?? null;
 }
 
 const EXACT_INPUT_TYPES: Readonly<Record<string, string>> = {
@@ -31,7 +32,7 @@ const NEAREST_INPUT_TYPES: Readonly<Record<string, string>> = {
 
 /** The `input_type` for a purpose, and whether it says all of it. A purpose nobody named is a document's, the commonest. */
 export function inputTypeOf(taskType: string | null): { inputType: string; exact: boolean } {
-  const exact = taskType === null ? undefined : EXACT_INPUT_TYPES[taskType];
+  const exact = taskType === null ? undefined : ownMember(EXACT_INPUT_TYPES, taskType);
   if (exact !== undefined) return { inputType: exact, exact: true };
-  return { inputType: NEAREST_INPUT_TYPES[taskType ?? ""] ?? "search_document", exact: false };
+  return { inputType: ownMember(NEAREST_INPUT_TYPES, taskType ?? "") ?? "search_document", exact: false };
 }

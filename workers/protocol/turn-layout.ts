@@ -32,7 +32,7 @@ export function layTurns(
     // A result's name is its call's, which the wire knows by the id.
     if (turn.name !== null && turn.role !== "tool") losses.push(lossFor("messages.name", target));
     if (isSystem && messages.length === 0) {
-      system.push(...turn.blocks.flatMap(render));
+      for (const block of turn.blocks.flatMap(render)) system.push(block);
       continue;
     }
     if (isSystem) losses.push(lossFor("messages.system-position", target));
@@ -66,8 +66,9 @@ function systemAsUser(blocks: readonly Block[]): Block[] {
 function addMessage(messages: LaidMessage[], role: LaidMessage["role"], content: object[]): void {
   if (content.length === 0) return;
   const last = messages.at(-1);
-  if (last?.role === role) last.content.push(...content);
-  else messages.push({ role, content });
+  if (last?.role !== role) messages.push({ role, content });
+  // One by one: a call takes only so many arguments.
+  else for (const block of content) last.content.push(block);
 }
 
 function resultsFirst(message: LaidMessage, isResult: (rendered: object) => boolean): LaidMessage {

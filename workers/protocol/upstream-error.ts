@@ -121,7 +121,9 @@ function isCredentialRefusal(status: number, facts: ErrorFacts): boolean {
 
 function classify(status: number, facts: ErrorFacts, headers: Headers | null): GatewayError {
   const upstream = { upstream_type: facts.type, upstream_code: facts.code };
-  const retry_after_seconds = retryAfterSeconds(headers, facts);
+  const said = retryAfterSeconds(headers, facts);
+  // A time nobody waits for, or that is no number, is none.
+  const retry_after_seconds = said !== null && said <= LIMITS.retryAfterSecondsMax ? said : null;
   if (isCredentialRefusal(status, facts)) {
     return gatewayError("provider_error", "The provider did not accept the gateway's own credential or account for this model.", {
       ...upstream,

@@ -7,6 +7,7 @@ import type { ProviderDefinition } from "../../schema/provider.ts";
 export const azureOpenai = {
   id: "azure-openai",
   name: "Azure OpenAI",
+  telemetry_name: "azure.ai.openai",
   base_url: "https://RESOURCE.openai.azure.com/openai/v1",
   own_address: true,
   api_key_env: "AZURE_OPENAI_API_KEY",

@@ -7,6 +7,7 @@ import type { ProviderDefinition } from "../../schema/provider.ts";
 export const bedrock = {
   id: "bedrock",
   name: "Amazon Bedrock",
+  telemetry_name: "aws.bedrock",
   base_url: "https://bedrock-runtime.{region}.amazonaws.com",
   api_key_env: "AWS_ACCESS_KEY_ID",
   base_url_env: "BEDROCK_BASE_URL",

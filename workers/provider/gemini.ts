@@ -4,6 +4,7 @@ import type { ProviderDefinition } from "../../schema/provider.ts";
 export const gemini = {
   id: "gemini",
   name: "Google Gemini",
+  telemetry_name: "gcp.gemini",
   base_url: "https://generativelanguage.googleapis.com",
   api_key_env: "GEMINI_API_KEY",
   base_url_env: "GEMINI_BASE_URL",

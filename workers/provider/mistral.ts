@@ -4,6 +4,7 @@ import type { ProviderDefinition } from "../../schema/provider.ts";
 export const mistral = {
   id: "mistral",
   name: "Mistral",
+  telemetry_name: "mistral_ai",
   base_url: "https://api.mistral.ai/v1",
   api_key_env: "MISTRAL_API_KEY",
   base_url_env: "MISTRAL_BASE_URL",

@@ -7,6 +7,7 @@ import type { ProviderDefinition } from "../../schema/provider.ts";
 export const vertex = {
   id: "vertex",
   name: "Google Vertex AI",
+  telemetry_name: "gcp.vertex_ai",
   base_url: "https://aiplatform.googleapis.com/v1/projects/PROJECT/locations/global/publishers/google",
   own_address: true,
   api_key_env: "VERTEX_API_KEY",

@@ -4,6 +4,7 @@ import type { ProviderDefinition } from "../../schema/provider.ts";
 export const xai = {
   id: "xai",
   name: "xAI",
+  telemetry_name: "x_ai",
   base_url: "https://api.x.ai/v1",
   api_key_env: "XAI_API_KEY",
   base_url_env: "XAI_BASE_URL",

@@ -4,11 +4,15 @@
  */
 import { createHash } from "node:crypto";
 import { type DeadLetter, parkMessages } from "../../db/dead-letters.ts";
-import { contiguousSeq, insertEntries } from "../../db/entries.ts";
+import { entryRuns, insertEntries } from "../../db/entries.ts";
+import { completeThrough } from "../../db/runs.ts";
+import { type UsageShards, usageShards } from "../../db/usage-shards.ts";
 import { checkWith, parseJson } from "../../schema/json.ts";
 import { LIMITS } from "../../schema/limits.ts";
 import { usageMessageSchema } from "../../schema/message.ts";
+import { announceEntries } from "./announce.ts";
 import { type AppliedEntry, entryRow } from "./entry-row.ts";
+import { tellTelemetry } from "./tell-telemetry.ts";
 
 type Letter = Omit<DeadLetter, "replayed_at">;
 
@@ -56,10 +60,11 @@ async function apply(read: readonly ReadMessage[], env: Env): Promise<boolean> {
       env.DB,
       read.flatMap((each) => each.letters),
     );
-    await insertEntries(
-      env.DB,
-      read.flatMap((each) => each.rows),
-    );
+    const rows = read.flatMap((each) => each.rows);
+    const shards = await usageShards(env);
+    await announceEntries(rows, shards, env);
+    await insertEntries(shards, rows);
+    await tellTelemetry(rows, env);
     return true;
   } catch (error) {
     console.error("D1 did not take these messages; they come again", read.length, error);
@@ -107,12 +112,16 @@ export function bodyText(body: unknown): string {
 async function confirm(accountIds: ReadonlySet<string>, env: Env): Promise<void> {
   for (const accountId of accountIds) {
     try {
-      const account = env.ACCOUNT.get(env.ACCOUNT.idFromName(accountId));
-      const { recorded_seq } = await account.watermark();
-      const through = await contiguousSeq(env.DB, accountId, recorded_seq);
-      if (through > recorded_seq) await account.recorded(through);
+      await confirmAccount(accountId, await usageShards(env), env);
     } catch (error) {
       console.error("an account was not told what D1 has", accountId, error);
     }
   }
+}
+
+async function confirmAccount(accountId: string, shards: UsageShards, env: Env): Promise<void> {
+  const account = env.ACCOUNT.get(env.ACCOUNT.idFromName(accountId));
+  const { recorded_seq } = await account.watermark();
+  const through = completeThrough(await entryRuns(shards, accountId, recorded_seq), recorded_seq);
+  if (through > recorded_seq) await account.recorded(through);
 }

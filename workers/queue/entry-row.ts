@@ -1,5 +1,6 @@
 /** From a queue message to the rows of D1. Pure: effective prices come from the message's own snapshot and usage, by the one formula. */
 import type { EntryRow } from "../../db/entry-rows.ts";
+import type { LegRecord } from "../../schema/ensemble.ts";
 import { checkWith } from "../../schema/json.ts";
 import { requestRecordSchema, type RequestRecord, type UsageMessage } from "../../schema/message.ts";
 import { UNKNOWN_USAGE } from "../../schema/usage.ts";
@@ -30,6 +31,14 @@ export function entryRow(message: UsageMessage): AppliedEntry {
       hash: message.hash,
     },
     usage: record.value === null ? null : usageRow(message, record.value),
+    source: {
+      account_id: message.account_id,
+      seq: message.seq,
+      hash: message.hash,
+      at: message.at,
+      facts: message.facts === null ? null : JSON.stringify(message.facts),
+      record: message.record === null ? null : JSON.stringify(message.record),
+    },
   };
 }
 
@@ -74,11 +83,20 @@ function usageRow(message: UsageMessage, record: RequestRecord): Record<string, 
     charged_micro_rub: (-BigInt(message.amount_micro_rub)).toString(),
     flagged: record.flagged,
     finish_reason: record.finish_reason,
+    hold_micro_rub: record.hold_micro_rub,
+    attempts: record.attempts.length,
     ttft_ms: record.timings.ttft_ms,
     duration_ms: record.timings.duration_ms,
     output_tokens_per_second: record.timings.output_tokens_per_second,
     evidence: record.evidence,
     at: message.at,
     day: new Date(message.at).toISOString().slice(0, 10),
+    legs: record.legs === undefined || record.legs.length === 0 ? null : JSON.stringify(record.legs.map(legRow)),
   };
+}
+
+/** One call of an ensemble in the columns of `usage_leg`; integers as text. */
+function legRow({ usage, prices, ...leg }: LegRecord): Record<string, string | number | null> {
+  const priced = Object.fromEntries(Object.entries(prices).map(([name, price]) => [`${name}_pico_usd`, price ?? prices.input]));
+  return { ...leg, ...(usage ?? UNKNOWN_USAGE), ...priced };
 }

@@ -1,15 +1,18 @@
 /**
  * Reconciliation: every account's ledger against D1. What D1 lacks is put back from the ledger; a contradiction (D1 ahead, another hash
  * or sum, a row that does not follow the one before) is reported and never mended silently, since somebody must know why
- * (research/billing.md §3.7).
+ * (research/billing.md §3.7). What is called D1 here are all its databases and the parts of closed months that left them for the archive.
  */
 import { accountsPage } from "../../db/accounts.ts";
 import { type Audit, auditRows, seqsWithoutUsage } from "../../db/audit.ts";
-import { contiguousSeq, insertEntries, missingSeqs, restoreEntries, storedFacts, type StoredFacts } from "../../db/entries.ts";
+import { entryRuns, insertEntries, restoreEntries } from "../../db/entries.ts";
+import { completeThrough, factsOf, missingIn, type Run, type StoredFacts, unchainedBetween } from "../../db/runs.ts";
+import { type UsageShards, usageShards } from "../../db/usage-shards.ts";
 import { parseWith } from "../../schema/json.ts";
 import type { LedgerFacts } from "../../schema/ledger.ts";
 import { LIMITS } from "../../schema/limits.ts";
 import { usageMessageSchema } from "../../schema/message.ts";
+import { announceEntries } from "./announce.ts";
 import { type AppliedEntry, entryRow } from "./entry-row.ts";
 
 export interface Gap {
@@ -71,10 +74,11 @@ export function contradictions(ledger: LedgerFacts, d1: StoredFacts): Gap[] {
 }
 
 /** What is wrong inside D1. Pure. */
-function auditGaps(audit: Audit): Gap[] {
+export function auditGaps(audit: Audit, runs: readonly Run[]): Gap[] {
+  const unchained = [...audit.unchained, ...unchainedBetween(runs)];
   const gaps: Gap[] = [
     { kind: "conflict", seqs: audit.conflicts, detail: "a message came with another hash than the stored row has" },
-    { kind: "chain_broken", seqs: audit.unchained, detail: "these rows of D1 do not follow the rows before them" },
+    { kind: "chain_broken", seqs: unchained, detail: "these rows of D1 do not follow the rows before them" },
     { kind: "usage_differs", seqs: audit.usageDiffers, detail: "the usage row has another amount than the entry" },
   ];
   const found = gaps.filter((gap) => gap.seqs.length > 0);
@@ -86,18 +90,23 @@ function auditGaps(audit: Audit): Gap[] {
 /** Compares one account, mends what D1 lacks, and says what was found. */
 export async function reconcileAccount(accountId: string, env: Env): Promise<Reconciled> {
   const account = env.ACCOUNT.get(env.ACCOUNT.idFromName(accountId));
+  const shards = await usageShards(env);
   await account.kick();
   const ledger = await account.facts();
-  const missing = await missingSeqs(env.DB, accountId, ledger.seq, LIMITS.reconcileRowsPerPass);
-  const unused = await seqsWithoutUsage(env.DB, accountId, LIMITS.auditRows);
+  const missing = missingIn(await entryRuns(shards, accountId), ledger.seq, LIMITS.reconcileRowsPerPass);
+  const unused = await seqsWithoutUsage(shards.of(accountId), accountId, LIMITS.auditRows);
   // What was confirmed once and is gone was counted in the rollups already; what never arrived was not.
   const isLost = (seq: number): boolean => seq <= ledger.recorded_seq;
-  const fresh = await putBack(accountId, { seqs: missing.filter((seq) => !isLost(seq)), lost: false }, env);
-  const lost = await putBack(accountId, { seqs: [...missing.filter(isLost), ...unused], lost: true }, env);
-  const through = await contiguousSeq(env.DB, accountId, ledger.recorded_seq);
+  const fresh = await putBack({ accountId, seqs: missing.filter((seq) => !isLost(seq)), lost: false }, shards, env);
+  const lost = await putBack({ accountId, seqs: [...missing.filter(isLost), ...unused], lost: true }, shards, env);
+  const runs = await entryRuns(shards, accountId);
+  const through = completeThrough(runs, ledger.recorded_seq);
   if (through > ledger.recorded_seq) await account.recorded(through);
-  const audit = await auditRows(env.DB, accountId, LIMITS.auditRows);
-  const d1 = await storedFacts(env.DB, accountId);
+  const audit = await auditRows(shards.of(accountId), accountId, LIMITS.auditRows);
+  const d1 = factsOf(runs);
+  const now = await account.facts();
+  // A ledger that was restored to an earlier time must append nothing before it is whole again (restore.ts).
+  if (d1.seq > now.seq) await account.freeze({ reason: "d1_ahead", d1_seq: d1.seq });
   return {
     account_id: accountId,
     ledger: {
@@ -114,8 +123,8 @@ export async function reconcileAccount(accountId: string, env: Env): Promise<Rec
       ...foundGap("missing", missing, "entries were not in D1"),
       ...foundGap("usage_missing", unused, "charges had no usage row"),
       ...foundGap("unreadable", [...fresh.unreadable, ...lost.unreadable], "entries of the ledger make no row of D1"),
-      ...auditGaps(audit),
-      ...contradictions(await account.facts(), d1),
+      ...auditGaps(audit, runs),
+      ...contradictions(now, d1),
     ],
     repaired: fresh.repaired + lost.repaired,
   };
@@ -127,8 +136,8 @@ function foundGap(kind: Gap["kind"], seqs: readonly number[], what: string): Gap
 
 /** Writes entries from the ledger itself, as the consumer would: idempotent, and done when the caller reads the answer. */
 async function putBack(
-  accountId: string,
-  { seqs, lost }: { seqs: readonly number[]; lost: boolean },
+  { accountId, seqs, lost }: { accountId: string; seqs: readonly number[]; lost: boolean },
+  shards: UsageShards,
   env: Env,
 ): Promise<{ repaired: number; unreadable: number[] }> {
   const account = env.ACCOUNT.get(env.ACCOUNT.idFromName(accountId));
@@ -136,8 +145,10 @@ async function putBack(
   for (let from = 0; from < seqs.length; from += LIMITS.outboxRowsPerBatch) {
     const wanted = seqs.slice(from, from + LIMITS.outboxRowsPerBatch);
     const rows = (await account.messages(wanted)).flatMap(readEntry);
-    if (lost) await restoreEntries(env.DB, accountId, rows);
-    else await insertEntries(env.DB, rows);
+    // What was lost had been announced.
+    if (!lost) await announceEntries(rows, shards, env);
+    if (lost) await restoreEntries(shards, accountId, rows);
+    else await insertEntries(shards, rows);
     const whole = new Set(rows.filter((row) => row.fault === null).map((row) => row.entry["seq"]));
     unreadable.push(...wanted.filter((seq) => !whole.has(seq)));
   }

@@ -84,7 +84,7 @@ function byHint(name: string, hint: string, table: RoutingTable): Outcome<Resolv
 }
 
 /**
- * A bare name means the one listed model that ends in it. Otherwise the one provider that takes any model (a price and a service by
+ * A bare name means the one listed model that ends in it, of those that the configuration declares by their full names where there are some. Otherwise the one provider that takes any model (a price and a service by
  * glob), of those that speak the caller's own format where there are some; a name with a slash is never handed to such a provider, since it is more likely the full name of one that is off.
  */
 function byBareName(name: string, table: RoutingTable): Outcome<ResolvedModel> {
@@ -92,7 +92,8 @@ function byBareName(name: string, table: RoutingTable): Outcome<ResolvedModel> {
   const every = name.includes("/") ? [] : providersOf(table).map((provider) => `${provider}/${name}`);
   const open = every.filter((slug) => isServed(slug, table) && isPriced(slug, table));
   const atHome = open.filter((slug) => table.home?.includes(providerOf(slug)) === true);
-  const candidates = listed.length > 0 ? listed : atHome.length > 0 ? atHome : open;
+  const declared = listed.filter((slug) => table.served.includes(slug));
+  const candidates = [declared, listed, atHome, open].find((some) => some.length > 0) ?? [];
   const [only] = candidates;
   if (only !== undefined && candidates.length === 1) return { ok: true, value: split(only, "bare-name") };
   if (candidates.length === 0) return notFound(`There is no model "${name}" here.`, [], table);

@@ -37,6 +37,12 @@ export class CoalescingWriter {
     return this.#pendingBytes;
   }
 
+  /** From now on this is called, once, when the client is found to have left; at once where it has. */
+  whenGone(action: () => void): void {
+    this.#onGone = action;
+    if (this.#gone) action();
+  }
+
   write(bytes: Uint8Array): void {
     if (this.#gone || bytes.byteLength === 0) return;
     this.#pending.push(bytes);
@@ -55,7 +61,7 @@ export class CoalescingWriter {
     if (!this.#gone) await this.#writer.close().catch(() => this.#leave());
   }
 
-  /** Gives a client up that has taken nothing for too long. */
+  /** Gives a client up that has left, or has taken nothing for too long. */
   abandon(): void {
     this.#leave();
     this.#writer.abort().catch(() => undefined);

@@ -3,6 +3,7 @@ import { failed, gatewayError, type GatewayError } from "../../schema/error.ts";
 import { LIMITS } from "../../schema/limits.ts";
 import type { Protocol } from "../protocol/protocol.ts";
 import { readBounded } from "./read-bounded.ts";
+import type { Timeouts } from "./timeouts.ts";
 
 export interface AttemptCall {
   url: string;
@@ -25,12 +26,11 @@ export type AttemptOutcome =
 /** Sends the call. Never throws; `abort` of the given controller ends it whatever its state. */
 export async function sendAttempt(
   call: AttemptCall,
-  protocol: Protocol,
-  controller: AbortController,
+  { protocol, controller, timeouts }: { protocol: Protocol; controller: AbortController; timeouts: Pick<Timeouts, "headers"> },
   ports: RuntimePorts,
 ): Promise<AttemptOutcome> {
   let timedOut = false;
-  const calledOff = ports.after(LIMITS.upstreamHeadersMilliseconds, () => {
+  const calledOff = ports.after(timeouts.headers, () => {
     timedOut = true;
     controller.abort();
   });

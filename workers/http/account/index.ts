@@ -1,12 +1,13 @@
 /** What a client key sees of its account: balance, usage, requests. */
 import type { Context, Hono } from "hono";
-import { GROUPS, usageGroups, usageRows, usageTotals, type GroupBy, type UsageRow } from "../../../db/usage.ts";
+import { GROUPS, usageGroups, usageTotals, type GroupBy } from "../../../db/usage.ts";
+import { type UsageRow, usageRows } from "../../../db/usage-rows.ts";
 import { LIMITS } from "../../../schema/limits.ts";
 import type { AppEnv } from "../app-env.ts";
 import { choiceQuery, integerQuery } from "../query.ts";
 import { errorResponse } from "../respond.ts";
 import { exportUsage } from "./export.ts";
-import { filterOf, publicRow } from "./rows.ts";
+import { filterOf, publicRow, storeOf } from "./rows.ts";
 
 export function registerAccount(app: Hono<AppEnv>): void {
   app.get("/v1/balance", showBalance);
@@ -37,10 +38,11 @@ async function showUsage(context: Context<AppEnv>): Promise<Response> {
   if (!by.ok) return errorResponse(by.error, context.get("requestId"));
   const limit = integerQuery(context, "limit", { fallback: LIMITS.pageRowsDefault, minimum: 1, maximum: LIMITS.pageRowsMax });
   if (!limit.ok) return errorResponse(limit.error, context.get("requestId"));
-  const totals = await usageTotals(context.env.DB, filter.value);
+  const store = await storeOf(context);
+  const totals = await usageTotals(store.databases, filter.value);
   const evidence = evidenceOf(context.env);
   if (by.value !== null) {
-    const groups = await usageGroups(context.env.DB, filter.value, {
+    const groups = await usageGroups(store.databases, filter.value, {
       by: by.value,
       afterName: context.req.query("cursor") ?? "",
       limit: limit.value,
@@ -50,7 +52,7 @@ async function showUsage(context: Context<AppEnv>): Promise<Response> {
   }
   const before = integerQuery(context, "cursor", { fallback: Number.MAX_SAFE_INTEGER, minimum: 1, maximum: Number.MAX_SAFE_INTEGER });
   if (!before.ok) return errorResponse(before.error, context.get("requestId"));
-  const rows = await usageRows(context.env.DB, filter.value, { beforeSeq: before.value, limit: limit.value });
+  const rows = await usageRows(store, filter.value, { beforeSeq: before.value, limit: limit.value });
   return context.json({ rows: rows.map(publicRow), totals, next_cursor: nextCursor(rows, limit.value), evidence });
 }
 
@@ -67,7 +69,7 @@ async function listRequests(context: Context<AppEnv>): Promise<Response> {
   if (!before.ok) return errorResponse(before.error, context.get("requestId"));
   const isFirstPage = before.value === Number.MAX_SAFE_INTEGER;
   const rows = await usageRows(
-    context.env.DB,
+    await storeOf(context),
     { accountId, fromDay: "0000-01-01", toDay: "9999-12-31" },
     { beforeSeq: before.value, limit: limit.value },
   );

@@ -5,9 +5,12 @@ import { isObject } from "../../../schema/json.ts";
 
 const HIDDEN = "(hidden)";
 
+/** Ours, and those of Plano's keys that are kept without being acted on. */
+const SECRETS: ReadonlySet<string> = new Set(["access_key", "api_key", "connection_string"]);
+
 /** `$NAME` names a variable of the environment and is no secret. */
 function isSecret(name: string, value: unknown): boolean {
-  return name === "access_key" && typeof value === "string" && !value.startsWith("$");
+  return SECRETS.has(name) && typeof value === "string" && !value.startsWith("$");
 }
 
 /** The same document with every written-out credential hidden, however deep. */

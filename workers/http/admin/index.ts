@@ -5,10 +5,20 @@ import { gatewayError } from "../../../schema/error.ts";
 import type { AppEnv } from "../app-env.ts";
 import { authenticate, credentialOf, isSameSecret } from "../authenticate.ts";
 import { errorResponse } from "../respond.ts";
+import type { TopupPortsOf } from "../webhooks/index.ts";
 import { registerAccounts } from "./accounts.ts";
 import { registerDemo } from "./demo.ts";
 import { registerDocuments } from "./documents.ts";
+import { registerLimits } from "./limits.ts";
+import { registerMoney } from "./money.ts";
+import { registerExchangeRate } from "./exchange-rate.ts";
+import { registerPayments } from "./payments.ts";
+import { registerPriceVersions } from "./price-versions.ts";
+import { registerRecordings } from "./recordings.ts";
 import { registerReliability, type ReliabilityPorts } from "./reliability.ts";
+import { registerReport } from "./report.ts";
+import { registerRerate } from "./rerate.ts";
+import { registerWebhookEndpoints } from "./webhooks.ts";
 
 const adminRequired = createMiddleware<AppEnv>(async (context, next) => {
   const { url } = context.req;
@@ -26,10 +36,19 @@ const adminRequired = createMiddleware<AppEnv>(async (context, next) => {
   return errorResponse(error, context.get("requestId"));
 });
 
-export function registerAdmin(app: Hono<AppEnv>, ports: ReliabilityPorts): void {
+export function registerAdmin(app: Hono<AppEnv>, ports: { reliability: ReliabilityPorts; topups: TopupPortsOf }): void {
   app.use("/admin/*", adminRequired);
   registerAccounts(app);
+  registerLimits(app);
+  registerWebhookEndpoints(app);
+  registerMoney(app, ports.reliability);
   registerDocuments(app);
-  registerReliability(app, ports);
+  registerPriceVersions(app);
+  registerExchangeRate(app);
+  registerRerate(app);
+  registerReport(app);
+  registerReliability(app, ports.reliability);
+  registerRecordings(app);
+  registerPayments(app, ports.topups);
   registerDemo(app);
 }

@@ -7,15 +7,19 @@ import { gatewayError } from "../../../schema/error.ts";
 import { LIMITS } from "../../../schema/limits.ts";
 import type { AppEnv } from "../app-env.ts";
 import { errorResponse, readJsonBody } from "../respond.ts";
+import { type ArchivePorts, registerArchive } from "./archive.ts";
 
 /** What the queue's side offers; handed in by the composition root, since rooms of one level do not import each other. */
-export interface ReliabilityPorts {
+export interface ReliabilityPorts extends ArchivePorts {
   reconcileAccount: (accountId: string, env: Env) => Promise<unknown>;
   reconcileAll: (env: Env) => Promise<unknown[]>;
+  auditAccount: (accountId: string, env: Env) => Promise<unknown>;
+  restoreAccount: (accountId: string, options: { force: boolean; now: number }, env: Env) => Promise<{ state: "whole" | "frozen" }>;
   replayDeadLetters: (env: Env, now: number) => Promise<number>;
 }
 
 export function registerReliability(app: Hono<AppEnv>, ports: ReliabilityPorts): void {
+  registerArchive(app, ports);
   app.post("/admin/reconcile", (context) => reconcile(context, ports));
   app.get("/admin/dead-letters", async (context) =>
     context.json({ dead_letters: await deadLetters(context.env.DB, { limit: LIMITS.pageRowsMax, waitingOnly: false }) }),

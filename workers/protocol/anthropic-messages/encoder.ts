@@ -26,6 +26,8 @@ interface EncoderState {
   /** Blocks in order of opening; the first is the one being sent. */
   queue: QueuedBlock[];
   emptyTools: Set<number>;
+  /** Calls whose arguments are no JSON object: they travel as text inside one, since clients parse what they have so far. */
+  wrappedTools: Set<number>;
   refused: boolean;
   usage: Usage;
   finish: FinishEvent | null;
@@ -39,6 +41,7 @@ export function createEncoder(context: EncoderContext): Encoder {
     nextIndex: 0,
     queue: [],
     emptyTools: new Set(),
+    wrappedTools: new Set(),
     refused: false,
     usage: UNKNOWN_USAGE,
     finish: null,
@@ -113,12 +116,8 @@ function encodeBlockEvent(state: EncoderState, event: CanonicalEvent): string {
       return event.text === "" ? "" : delta(state, event.block, { type: "thinking_delta", thinking: event.text });
     case "reasoning-signature":
       return delta(state, event.block, { type: "signature_delta", signature: event.signature });
-    case "tool-input-delta": {
-      // `null` and nothing mean "no arguments", which this wire shows as no delta but an empty one.
-      if (event.text === "" || (event.text === "null" && state.emptyTools.has(event.block))) return "";
-      state.emptyTools.delete(event.block);
-      return delta(state, event.block, { type: "input_json_delta", partial_json: event.text });
-    }
+    case "tool-input-delta":
+      return addInput(state, event.block, event.text);
     case "text-end":
     case "reasoning-end":
     case "tool-input-end":
@@ -126,6 +125,24 @@ function encodeBlockEvent(state: EncoderState, event: CanonicalEvent): string {
     default:
       return "";
   }
+}
+
+function addInput(state: EncoderState, block: number, text: string): string {
+  const isFirst = state.emptyTools.has(block);
+  // `null` and nothing mean "no arguments", which become an empty object at the block's end.
+  if (text === "" || (isFirst && text === "null")) return "";
+  let piece = text;
+  if (isFirst && text.trim() !== "") {
+    state.emptyTools.delete(block);
+    if (!text.trimStart().startsWith("{")) state.wrappedTools.add(block);
+    if (state.wrappedTools.has(block)) piece = `{"_raw":"${quoted(text)}`;
+  } else if (state.wrappedTools.has(block)) piece = quoted(text);
+  return delta(state, block, { type: "input_json_delta", partial_json: piece });
+}
+
+/** Text as the inside of a JSON string. */
+function quoted(text: string): string {
+  return JSON.stringify(text).slice(1, -1);
 }
 
 function open(state: EncoderState, block: number, content: object): string {
@@ -140,7 +157,8 @@ function delta(state: EncoderState, block: number, content: object): string {
 function close(state: EncoderState, block: number): string {
   const queued = state.queue.find((candidate) => candidate.block === block && !candidate.closed);
   if (queued === undefined) return "";
-  const filler = state.emptyTools.delete(block) ? delta(state, block, { type: "input_json_delta", partial_json: "{}" }) : "";
+  const missing = state.emptyTools.delete(block) ? "{}" : state.wrappedTools.delete(block) ? '"}' : "";
+  const filler = missing === "" ? "" : delta(state, block, { type: "input_json_delta", partial_json: missing });
   const stop = add(state, block, "content_block_stop", (index) => ({ type: "content_block_stop", index }));
   queued.closed = true;
   return filler + stop + advance(state);

@@ -19,7 +19,8 @@ import type {
   ToolDefinition,
   Turn,
 } from "../canonical.ts";
-import { elementSlices, type JsonPath, sliceAt } from "../json-text.ts";
+import { createJsonSource, type JsonSource, textAt } from "../json-source.ts";
+import type { JsonPath } from "../json-text.ts";
 import { demand, readRequestBody, WrongField } from "../request-body.ts";
 
 /** Top-level fields that have a place in the canonical request; every other one goes to `rest`. */
@@ -31,18 +32,18 @@ const READ_FIELDS: ReadonlySet<string> = new Set(
 
 /** Reads and checks a body. Errors: `invalid_json`, `invalid_request` with `param` the dotted path of the first wrong field. */
 export function parseRequest(bodyText: string): Outcome<CanonicalRequest> {
-  return readRequestBody(bodyText, messagesRequestSchema, (body) => readRequest(body, bodyText));
+  return readRequestBody(bodyText, messagesRequestSchema, (body) => readRequest(body, createJsonSource(bodyText)));
 }
 
-function readRequest(body: MessagesRequest, bodyText: string): CanonicalRequest {
+function readRequest(body: MessagesRequest, source: JsonSource): CanonicalRequest {
   const rest: Record<string, unknown> = {};
   for (const [field, value] of Object.entries(body)) {
     if (!READ_FIELDS.has(field) && value !== null && value !== undefined) rest[field] = value;
   }
-  const system = body.system === null || body.system === undefined ? [] : readContent(body.system, ["system"], bodyText);
+  const system = body.system === null || body.system === undefined ? [] : readContent(body.system, ["system"], source);
   const turns = body.messages.map((message, index): Turn => {
     const role = message.role === "system" ? "system" : message.role;
-    return { role, name: null, blocks: readContent(message.content, ["messages", index, "content"], bodyText) };
+    return { role, name: null, blocks: readContent(message.content, ["messages", index, "content"], source) };
   });
   return {
     protocol: "anthropic-messages",
@@ -50,7 +51,7 @@ function readRequest(body: MessagesRequest, bodyText: string): CanonicalRequest 
     stream: body.stream === true,
     wantsStreamUsage: true,
     turns: system.length === 0 ? turns : [{ role: "system", name: null, blocks: system }, ...turns],
-    tools: readTools(body, bodyText, rest),
+    tools: readTools(body, source, rest),
     toolChoice: readToolChoice(body),
     parallelToolCalls: body.tool_choice?.disable_parallel_tool_use === true ? false : null,
     maxOutputTokens: body.max_tokens,
@@ -60,24 +61,24 @@ function readRequest(body: MessagesRequest, bodyText: string): CanonicalRequest 
     stop: body.stop_sequences ?? [],
     choices: 1,
     reasoning: readReasoning(body),
-    responseFormat: readFormat(body, bodyText, rest),
+    responseFormat: readFormat(body, source, rest),
     user: body.metadata?.user_id ?? null,
     rest,
   };
 }
 
 /** A string or blocks. A block that is wrong is named by its own path. */
-function readContent(content: string | unknown[], path: JsonPath, bodyText: string): Block[] {
+function readContent(content: string | unknown[], path: JsonPath, source: JsonSource): Block[] {
   if (typeof content === "string") return content === "" ? [] : [{ type: "text", text: content, cache: null }];
   return content.map((block, index) => {
     const checked = checkWith(messageBlockSchema, block);
-    if (checked.ok) return readBlock(checked.value, [...path, index], bodyText);
+    if (checked.ok) return readBlock(checked.value, [...path, index], source);
     const inner = checked.path === null ? [] : [checked.path];
     throw new WrongField([...path, index, ...inner].join("."), checked.message);
   });
 }
 
-function readBlock(block: MessageBlock, path: JsonPath, bodyText: string): Block {
+function readBlock(block: MessageBlock, path: JsonPath, source: JsonSource): Block {
   const cache = readCacheMark(block.cache_control);
   const where = path.join(".");
   switch (block.type) {
@@ -89,7 +90,7 @@ function readBlock(block: MessageBlock, path: JsonPath, bodyText: string): Block
       const kind = block.source?.type;
       // Plain text, content of blocks, a context: no other wire has these, nor citations of a document.
       const isPlain = (kind === "base64" || kind === "url" || kind === "file") && !block.context && !cites(block);
-      if (!isPlain) return opaque(block, path, bodyText);
+      if (!isPlain) return opaque(block, path, source);
       return { type: "file", source: readSource(block, where), name: block.title ?? null, cache };
     }
     case "thinking":
@@ -97,12 +98,12 @@ function readBlock(block: MessageBlock, path: JsonPath, bodyText: string): Block
     case "redacted_thinking":
       return { type: "reasoning", kind: "redacted", text: "", signature: null, data: demand(block.data, `${where}.data`) };
     case "tool_use": {
-      const argumentsText = sliceAt(bodyText, [...path, "input"]);
+      const argumentsText = textAt(source, [...path, "input"]);
       if (argumentsText?.startsWith("{") !== true) throw new WrongField(`${where}.input`, "must be an object");
       return { type: "tool-call", id: demand(block.id, `${where}.id`), name: demand(block.name, `${where}.name`), argumentsText, cache };
     }
     case "tool_result": {
-      const content = readResultContent(block, path, bodyText);
+      const content = readResultContent(block, path, source);
       return {
         type: "tool-result",
         callId: demand(block.tool_use_id, `${where}.tool_use_id`),
@@ -113,12 +114,12 @@ function readBlock(block: MessageBlock, path: JsonPath, bodyText: string): Block
       };
     }
     default:
-      return opaque(block, path, bodyText);
+      return opaque(block, path, source);
   }
 }
 
-function opaque(block: MessageBlock, path: JsonPath, bodyText: string): Block {
-  return { type: "opaque", protocol: "anthropic-messages", kind: block.type, json: sliceAt(bodyText, path) ?? JSON.stringify(block) };
+function opaque(block: MessageBlock, path: JsonPath, source: JsonSource): Block {
+  return { type: "opaque", protocol: "anthropic-messages", kind: block.type, json: textAt(source, path) ?? JSON.stringify(block) };
 }
 
 /** The wire shows reasoning that was never signed with an empty signature; replayed, it is unsigned still. */
@@ -131,12 +132,12 @@ function cites(block: MessageBlock): boolean {
 }
 
 /** A tool result's own content: nothing, a string, or blocks. */
-function readResultContent(block: MessageBlock, path: JsonPath, bodyText: string): Block[] {
+function readResultContent(block: MessageBlock, path: JsonPath, source: JsonSource): Block[] {
   const content = block["content"];
   if (content === null || content === undefined) return [];
   const checked = checkWith(messageContentSchema, content);
   if (!checked.ok) throw new WrongField(`${path.join(".")}.content`, "must be a string or an array of blocks");
-  return readContent(checked.value, [...path, "content"], bodyText);
+  return readContent(checked.value, [...path, "content"], source);
 }
 
 function readSource(block: MessageBlock, where: string): MediaSource {
@@ -156,9 +157,8 @@ function readCacheMark(mark: MessageBlock["cache_control"]): CacheMark | null {
   return { ttl: mark.ttl === "5m" || mark.ttl === "1h" ? mark.ttl : null };
 }
 
-function readTools(body: MessagesRequest, bodyText: string, rest: Record<string, unknown>): ToolDefinition[] {
+function readTools(body: MessagesRequest, source: JsonSource, rest: Record<string, unknown>): ToolDefinition[] {
   const tools: ToolDefinition[] = [];
-  const sources = body.tools && body.tools.length > 0 ? elementSlices(bodyText, ["tools"]) : [];
   for (const [index, tool] of (body.tools ?? []).entries()) {
     if (typeof tool.type === "string" && tool.type !== "custom") {
       rest[`tools.${index}`] = tool;
@@ -167,7 +167,7 @@ function readTools(body: MessagesRequest, bodyText: string, rest: Record<string,
     tools.push({
       name: demand(tool.name, `tools.${index}.name`),
       description: tool.description ?? null,
-      schemaText: sliceAt(sources[index] ?? "", ["input_schema"]) ?? '{"type":"object","properties":{}}',
+      schemaText: textAt(source, ["tools", index, "input_schema"]) ?? '{"type":"object","properties":{}}',
       strict: tool.strict ?? null,
       cache: readCacheMark(tool.cache_control),
     });
@@ -202,10 +202,10 @@ function readReasoning(body: MessagesRequest): ReasoningControl | null {
   return { effort, budgetTokens: body.thinking.budget_tokens ?? null, mode: type };
 }
 
-function readFormat(body: MessagesRequest, bodyText: string, rest: Record<string, unknown>): ResponseFormat | null {
+function readFormat(body: MessagesRequest, source: JsonSource, rest: Record<string, unknown>): ResponseFormat | null {
   const format = body.output_config?.format;
   if (!format) return null;
-  const schemaText = sliceAt(bodyText, ["output_config", "format", "schema"]);
+  const schemaText = textAt(source, ["output_config", "format", "schema"]);
   if (format.type === "json_schema" && schemaText !== null) return { kind: "json-schema", name: null, schemaText, strict: true };
   rest["output_config"] = body.output_config;
   return null;

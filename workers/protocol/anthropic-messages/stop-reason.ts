@@ -1,4 +1,5 @@
 /** Stop reasons: the wire's words and the hub's (protocols.md §3.1). */
+import { ownMember } from "../../../schema/json.ts";
 import type { FinishReason } from "../canonical.ts";
 
 const READ: Readonly<Record<string, FinishReason>> = {
@@ -26,7 +27,7 @@ const RENDERED: Readonly<Record<FinishReason, string>> = {
 
 /** Unknown words mean a plain stop; `raw` keeps them. */
 export function readStopReason(word: string): FinishReason {
-  return READ[word] ?? "stop";
+  return ownMember(READ, word) ?? "stop";
 }
 
 /** `stop_sequence` without the sequence would be half a fact, so it is a plain end of turn. */

@@ -1,4 +1,5 @@
 /** How much a model may think: from another wire's effort or a budget to this wire's `thinking`, and what must not stand beside it. */
+import { ownMember } from "../../../schema/json.ts";
 import type { CanonicalRequest, Loss } from "../canonical.ts";
 
 /**
@@ -31,7 +32,7 @@ export function thinkingOf(
   // An effort of this wire's own goes out as `output_config`.
   if (request.protocol === "anthropic-messages" && mode === null) return null;
   const path = budgetTokens === null ? (effort === null ? "reasoning" : "reasoning_effort") : "thinking.budget_tokens";
-  const wanted = budgetTokens ?? (effort === null ? BUDGET_TOKENS["medium"] : BUDGET_TOKENS[effort]) ?? null;
+  const wanted = budgetTokens ?? (effort === null ? BUDGET_TOKENS["medium"] : ownMember(BUDGET_TOKENS, effort)) ?? null;
   // A budget made from an effort leaves at least half of the cap for the answer itself.
   const ceiling = budgetTokens === null ? Math.floor(maxTokens / 2) : maxTokens - 1;
   const budget = wanted === null ? 0 : Math.min(Math.max(wanted, BUDGET_TOKENS_MIN), ceiling);

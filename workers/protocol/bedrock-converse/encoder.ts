@@ -7,7 +7,7 @@ import { createBlockOrder } from "../block-order.ts";
 import type { CanonicalEvent } from "../canonical.ts";
 import { joinBytes, renderEventFrame } from "../event-stream.ts";
 import type { Encoder, EncoderContext } from "../protocol.ts";
-import { imageFormat } from "./media-format.ts";
+import { imageOf } from "./media-format.ts";
 import { blobOfState } from "./redacted.ts";
 import { stopReasonWord } from "./stop-reason.ts";
 import { renderUsage } from "./usage.ts";
@@ -138,10 +138,11 @@ function stop(state: EncoderState): Uint8Array[] {
 
 /** An image of the answer, when it came as bytes of a format the wire knows. */
 function image(state: EncoderState, { source }: Extract<CanonicalEvent, { type: "file" }>): Uint8Array[] {
-  const format = source.kind === "base64" ? imageFormat(source.mediaType) : null;
-  if (source.kind !== "base64" || format === null) return [];
+  const picture = imageOf(source);
+  if (picture === null) return [];
+  const { format, bytes } = picture;
   const started = frame("contentBlockStart", { start: { image: { format } }, contentBlockIndex: state.index });
-  return [started, ...delta(state, { image: { source: { bytes: source.data } } }), ...stop(state)];
+  return [started, ...delta(state, { image: { source: { bytes } } }), ...stop(state)];
 }
 
 function endOfStream(state: EncoderState): Uint8Array[] {

@@ -23,6 +23,7 @@ export const bedrockConverse: Protocol = {
   errorHeaders: awsErrorHeaders,
   renderStreamError: renderAwsStreamError,
   renderRequest,
+  needsMediaBytes: ({ type }) => type !== "audio",
   createFramer: createEventStreamFramer,
   createDecoder,
   parseResponse,

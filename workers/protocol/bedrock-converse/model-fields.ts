@@ -2,6 +2,7 @@
  * `additionalModelRequestFields`: what a family of models takes beyond the wire's own fields. A wish that no family of the model can be
  * told is reported as lost, never dropped in silence.
  */
+import { ownMember } from "../../../schema/json.ts";
 import type { CanonicalRequest, Loss } from "../canonical.ts";
 import { thinkingOf } from "../anthropic-messages/thinking.ts";
 import { lossFor } from "../losses.ts";
@@ -97,7 +98,7 @@ function novaFields(request: CanonicalRequest, losses: Loss[]): ModelFields {
   const { reasoning, topK } = request;
   if (request.parallelToolCalls === false) losses.push(lossFor("parallel_tool_calls", TARGET));
   const wanted = reasoning === null || reasoning.mode === "disabled" || reasoning.effort === "none" ? null : (reasoning.effort ?? "medium");
-  const effort = wanted === null ? null : (NOVA_EFFORTS[wanted] ?? "medium");
+  const effort = wanted === null ? null : (ownMember(NOVA_EFFORTS, wanted) ?? "medium");
   if (effort !== null && (effort !== reasoning?.effort || reasoning.budgetTokens !== null)) {
     const path = reasoning?.budgetTokens === null ? "reasoning_effort" : "thinking.budget_tokens";
     losses.push(lossFor("reasoning", TARGET, { path, note: `${reasoning?.budgetTokens ?? reasoning?.effort ?? "enabled"}→${effort}` }));

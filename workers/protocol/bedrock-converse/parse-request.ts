@@ -1,10 +1,10 @@
 /** A caller's Converse body → the canonical request. The model and the streaming switch are in the address. */
 import type { Outcome } from "../../../schema/error.ts";
-import { isObject, type JsonObject } from "../../../schema/json.ts";
+import { isObject, type JsonObject, parseJson } from "../../../schema/json.ts";
 import { LIMITS } from "../../../schema/limits.ts";
 import { type ConverseRequest, converseRequestSchema } from "../../../schema/wire/bedrock-converse.ts";
 import type { CanonicalRequest, ReasoningControl, ResponseFormat, ToolChoice, ToolDefinition, Turn } from "../canonical.ts";
-import { elementSlices, sliceAt } from "../json-text.ts";
+import { createJsonSource, type JsonSource, textAt } from "../json-source.ts";
 import { NO_ADDRESS, type RequestAddress } from "../protocol.ts";
 import { demand, readRequestBody, WrongField } from "../request-body.ts";
 import { readCachePoint, readContent } from "./read-content.ts";
@@ -19,19 +19,19 @@ const READ_INFERENCE: ReadonlySet<string> = new Set(["maxTokens", "temperature",
 
 /** Reads and checks a body. Errors: `invalid_json`, `invalid_request` with `param` the dotted path of the first wrong field. */
 export function parseRequest(bodyText: string, address: RequestAddress = NO_ADDRESS): Outcome<CanonicalRequest> {
-  return readRequestBody(bodyText, converseRequestSchema, (body) => readRequest(body, bodyText, address));
+  return readRequestBody(bodyText, converseRequestSchema, (body) => readRequest(body, createJsonSource(bodyText), address));
 }
 
-function readRequest(body: ConverseRequest, bodyText: string, address: RequestAddress): CanonicalRequest {
+function readRequest(body: ConverseRequest, source: JsonSource, address: RequestAddress): CanonicalRequest {
   const rest: Record<string, unknown> = {};
   for (const [field, value] of Object.entries(body)) if (!READ_FIELDS.has(field) && value !== null) rest[field] = value;
   for (const [field, value] of Object.entries(body.inferenceConfig ?? {}))
     if (!READ_INFERENCE.has(field)) rest[`inferenceConfig.${field}`] = value;
-  const system = readContent(body.system ?? [], ["system"], bodyText, rest);
+  const system = readContent(body.system ?? [], ["system"], source, rest);
   const turns = body.messages.map(({ role, content }, index): Turn => {
-    return { role, name: null, blocks: readContent(content, ["messages", index, "content"], bodyText, rest) };
+    return { role, name: null, blocks: readContent(content, ["messages", index, "content"], source, rest) };
   });
-  const tools = readTools(body, bodyText, rest);
+  const tools = readTools(body, source, rest);
   const extra = readExtra(body, rest);
   return {
     protocol: "bedrock-converse",
@@ -61,10 +61,9 @@ function readModel(model: string | null): string {
   return named;
 }
 
-function readTools(body: ConverseRequest, bodyText: string, rest: Record<string, unknown>): ToolDefinition[] {
+function readTools(body: ConverseRequest, source: JsonSource, rest: Record<string, unknown>): ToolDefinition[] {
   const tools: ToolDefinition[] = [];
   const given = body.toolConfig?.tools ?? [];
-  const sources = given.length === 0 ? [] : elementSlices(bodyText, ["toolConfig", "tools"]);
   for (const [index, { toolSpec, cachePoint, ...other }] of given.entries()) {
     const last = tools.at(-1);
     if (cachePoint && last !== undefined) last.cache = readCachePoint(cachePoint);
@@ -75,7 +74,7 @@ function readTools(body: ConverseRequest, bodyText: string, rest: Record<string,
     tools.push({
       name: toolSpec.name,
       description: toolSpec.description ?? null,
-      schemaText: sliceAt(sources[index] ?? "", ["toolSpec", "inputSchema", "json"]) ?? '{"type":"object","properties":{}}',
+      schemaText: textAt(source, ["toolConfig", "tools", index, "toolSpec", "inputSchema", "json"]) ?? '{"type":"object","properties":{}}',
       strict: toolSpec.strict ?? null,
       cache: null,
     });
@@ -98,6 +97,10 @@ function readFormat(body: ConverseRequest, rest: Record<string, unknown>): Respo
   if (!format) return null;
   const schema = format.structure?.jsonSchema;
   if (format.type === "json_schema" && schema) {
+    // It becomes part of another body as it is, so it must be an object and nothing more.
+    const parsed = parseJson(schema.schema);
+    if (!parsed.ok || !isObject(parsed.value))
+      throw new WrongField("outputConfig.textFormat.structure.jsonSchema.schema", "must be a JSON object");
     if (schema.description) rest["outputConfig.description"] = schema.description;
     return { kind: "json-schema", name: schema.name ?? null, schemaText: schema.schema, strict: true };
   }

@@ -2,13 +2,11 @@
  * Redacted reasoning is a blob on this wire, so its clients decode it from base64 before anybody sees it. State of another provider, which
  * carries a mark and is no base64, is therefore wrapped for the caller and unwrapped when it comes back.
  */
-import { base64OfText, textOfBase64 } from "../base64.ts";
+import { base64OfText, isBase64, textOfBase64 } from "../base64.ts";
 import { readState } from "../opaque-state.ts";
 
-const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
-
 export function blobOfState(state: string): string {
-  return BASE64.test(state) ? state : base64OfText(state);
+  return isBase64(state) ? state : base64OfText(state);
 }
 
 export function stateOfBlob(blob: string): string {

@@ -49,13 +49,16 @@ function isResult(block: object): boolean {
 /** Names of documents: letters, digits, single spaces, hyphens and brackets, and no two alike in one request. */
 function createDocumentNames(losses: Loss[]): (name: string | null) => string {
   const taken = new Set<string>();
+  const attempts = new Map<string, number>();
   return (name) => {
     const plain = (name ?? "document")
       .replaceAll(/[^\p{L}\p{N}\s()[\]-]/gu, "-")
       .replaceAll(/\s+/g, " ")
       .slice(0, DOCUMENT_NAME_CHARACTERS_MAX);
     let spelling = plain;
-    for (let attempt = 2; taken.has(spelling); attempt++) spelling = `${plain} (${attempt})`;
+    let attempt = attempts.get(plain) ?? 2;
+    for (; taken.has(spelling); attempt++) spelling = `${plain} (${attempt})`;
+    attempts.set(plain, attempt);
     taken.add(spelling);
     if (name !== null && spelling !== name) losses.push(lossFor("messages.file.name", TARGET, { note: `→${spelling}` }));
     return spelling;

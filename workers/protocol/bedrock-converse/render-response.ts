@@ -5,7 +5,7 @@ import { stringifyWithRaw } from "../json-text.ts";
 import type { EncoderContext } from "../protocol.ts";
 import { inputObject } from "../tool-arguments.ts";
 import { stopOf } from "./encoder.ts";
-import { imageFormat } from "./media-format.ts";
+import { imageOf } from "./media-format.ts";
 import { blobOfState } from "./redacted.ts";
 import { renderUsage } from "./usage.ts";
 
@@ -45,9 +45,8 @@ function foldEvent(fold: Fold, event: CanonicalEvent): void {
     case "tool-input-start":
       return open(fold, event, ({ text }) => ({ toolUse: { toolUseId: event.id, name: event.name, input: inputObject(text).raw } }));
     case "file": {
-      const { source } = event;
-      const format = source.kind === "base64" ? imageFormat(source.mediaType) : null;
-      if (source.kind === "base64" && format !== null) open(fold, event, () => ({ image: { format, source: { bytes: source.data } } }));
+      const picture = imageOf(event.source);
+      if (picture !== null) open(fold, event, () => ({ image: { format: picture.format, source: { bytes: picture.bytes } } }));
       return;
     }
     case "text-delta":

@@ -72,6 +72,8 @@ export const bedrockInvoke: Protocol = {
     const rendered = anthropicMessages.renderRequest(request, target);
     return { ...rendered, body: adapt(rendered.body) };
   },
+  // The wire's own host reads no addresses, unlike the maker's.
+  needsMediaBytes: ({ type }) => type !== "audio",
   createFramer: createEventStreamFramer,
   createDecoder,
   parseError: parseAwsError,

@@ -101,7 +101,8 @@ function openCall(state: EncoderState, event: Extract<CanonicalEvent, { type: "t
 
 function delta(state: EncoderState, block: number, text: string): string {
   const opened = state.blocks.get(block);
-  if (opened === undefined || text === "") return "";
+  // `null` and nothing mean "no arguments", which become an empty object at the call's end.
+  if (opened === undefined || text === "" || (opened.kind === "tool" && opened.empty && text === "null")) return "";
   opened.empty = false;
   const { kind, index } = opened;
   if (kind === "tool") return frame("tool-call-delta", { index, delta: { message: { tool_calls: { function: { arguments: text } } } } });

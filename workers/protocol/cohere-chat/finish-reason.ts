@@ -1,4 +1,5 @@
 /** Finish reasons: the wire's words and the hub's. */
+import { ownMember } from "../../../schema/json.ts";
 import type { FinishReason } from "../canonical.ts";
 
 const READ: Readonly<Record<string, FinishReason>> = {
@@ -28,7 +29,7 @@ export const FAILED_WORDS: ReadonlySet<string> = new Set(["ERROR", "TIMEOUT"]);
 
 /** Unknown words mean a plain stop; `raw` keeps them. Calls beside a plain stop are calls to be made. */
 export function readFinishReason(word: string, hasCalls: boolean): FinishReason {
-  const unified = READ[word] ?? "stop";
+  const unified = ownMember(READ, word) ?? "stop";
   return unified === "stop" && hasCalls ? "tool-calls" : unified;
 }
 

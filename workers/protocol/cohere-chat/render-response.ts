@@ -2,6 +2,7 @@
 import { mergeUsage, UNKNOWN_USAGE, type Usage } from "../../../schema/usage.ts";
 import type { CanonicalEvent } from "../canonical.ts";
 import type { EncoderContext } from "../protocol.ts";
+import { isNoInput } from "../tool-arguments.ts";
 import { finishWord } from "./finish-reason.ts";
 import { renderUsage } from "./usage.ts";
 
@@ -57,7 +58,7 @@ function foldEvent(fold: Fold, event: CanonicalEvent): void {
 export function renderResponse(events: readonly CanonicalEvent[], context: EncoderContext): string {
   const fold: Fold = { id: null, content: [], calls: [], sinks: new Map(), usage: UNKNOWN_USAGE, finish: null };
   for (const event of events) foldEvent(fold, event);
-  for (const call of fold.calls) if (call.function.arguments === "") call.function.arguments = "{}";
+  for (const call of fold.calls) if (isNoInput(call.function.arguments)) call.function.arguments = "{}";
   const usage = renderUsage(fold.usage, context.costMicroRub(fold.usage));
   return JSON.stringify({
     id: fold.id ?? context.id,

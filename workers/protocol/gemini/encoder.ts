@@ -15,6 +15,8 @@ interface EncoderState {
   write: ReturnType<typeof createPartWriter>;
   id: string | null;
   model: string | null;
+  /** What every chunk ends with, printed once. */
+  tail: string | null;
   finishes: Map<number, string>;
   usage: Usage;
   ended: boolean;
@@ -26,6 +28,7 @@ export function createEncoder(context: EncoderContext): Encoder {
     write: createPartWriter(),
     id: null,
     model: null,
+    tail: null,
     finishes: new Map(),
     usage: UNKNOWN_USAGE,
     ended: false,
@@ -61,12 +64,10 @@ function encodeEvent(state: EncoderState, event: CanonicalEvent): string {
 
 /** Lines end in CRLF, as the wire's own do. Raw slices of a pretty-printed body come on one line. */
 function chunk(state: EncoderState, candidates: readonly object[], usage: object | null): string {
-  const json = stringifyWithRaw({
-    candidates,
-    ...(usage === null ? {} : { usageMetadata: usage }),
-    modelVersion: state.model ?? state.context.model,
-    responseId: state.id ?? state.context.id,
-  });
+  const { context } = state;
+  state.tail ??= JSON.stringify({ modelVersion: state.model ?? context.model, responseId: state.id ?? context.id }).slice(1);
+  const counts = usage === null ? "" : `"usageMetadata":${JSON.stringify(usage)},`;
+  const json = `{"candidates":${stringifyWithRaw(candidates)},${counts}${state.tail}`;
   return `data: ${json.includes("\n") || json.includes("\r") ? json.replace(/[\r\n]+/g, " ") : json}\r\n\r\n`;
 }
 

@@ -11,6 +11,7 @@ import { renderError, renderStreamError } from "./errors.ts";
 import { parseRequest } from "./parse-request.ts";
 import { renderRequest } from "./render-request.ts";
 import { renderResponse } from "./render-response.ts";
+import { needsMediaBytes } from "./render-turns.ts";
 import { spliceRequest, spliceUsageBody, spliceUsageFrame } from "./splice.ts";
 
 export const gemini: Protocol = {
@@ -23,6 +24,7 @@ export const gemini: Protocol = {
   renderError,
   renderStreamError,
   renderRequest,
+  needsMediaBytes,
   createFramer: createSseFramer,
   createDecoder,
   parseResponse,

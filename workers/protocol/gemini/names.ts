@@ -1,6 +1,7 @@
 /** The two spellings of this wire's fields: callers send `systemInstruction` and `system_instruction` alike. */
 import { isObject } from "../../../schema/json.ts";
-import { type JsonPath, sliceAt } from "../json-text.ts";
+import { childOf, type JsonNode, type JsonSource, textOf } from "../json-source.ts";
+import type { JsonPath } from "../json-text.ts";
 
 /** Members that hold the caller's own names, or another language: their inside is never respelled. */
 const FOREIGN: ReadonlySet<string> = new Set(
@@ -28,12 +29,14 @@ export function camelCased(value: unknown): unknown {
 }
 
 /** Source text of the value at a camelCase path, whichever way the caller spells it. A single element stands for a list of one. */
-export function sourceAt(text: string, path: JsonPath): string | null {
-  let found: string | null = text;
+export function sourceAt(source: JsonSource, path: JsonPath): string | null {
+  let node: JsonNode | null = source.root;
   for (const step of path) {
-    if (found === null) return null;
-    if (typeof step === "number") found = found.startsWith("[") ? sliceAt(found, [step]) : step === 0 ? found : null;
-    else found = sliceAt(found, [step]) ?? (/[A-Z]/.test(step) ? sliceAt(found, [snakeName(step)]) : null);
+    if (node === null) return null;
+    if (typeof step === "string")
+      node = childOf(source, node, step) ?? (/[A-Z]/.test(step) ? childOf(source, node, snakeName(step)) : null);
+    else if (source.text[node.start] === "[") node = childOf(source, node, step);
+    else if (step !== 0) return null;
   }
-  return found;
+  return node === null ? null : textOf(source, node);
 }

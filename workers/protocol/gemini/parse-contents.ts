@@ -5,15 +5,17 @@
 import { checkWith, isObject } from "../../../schema/json.ts";
 import { type GeminiContent, type GeminiPart, geminiPartSchema } from "../../../schema/wire/gemini.ts";
 import type { Block, MediaSource, Turn } from "../canonical.ts";
+import type { JsonSource } from "../json-source.ts";
 import { type JsonPath, sliceAt } from "../json-text.ts";
+import { createPendingCalls, type PendingCalls } from "../pending-calls.ts";
 import { WrongField } from "../request-body.ts";
 import { camelCased, sourceAt } from "./names.ts";
 import { readMember } from "./thought-state.ts";
 
 interface ContentScope {
-  bodyText: string;
-  /** Calls without a result yet, in order. */
-  pending: { id: string; name: string }[];
+  source: JsonSource;
+  /** Calls without a result yet. */
+  pending: PendingCalls;
   calls: number;
 }
 
@@ -31,9 +33,9 @@ const MEDIA_SETTINGS = ["videoMetadata", "mediaResolution"];
 
 export function readContents(
   body: { contents: GeminiContent[]; systemInstruction?: GeminiContent | null | undefined },
-  bodyText: string,
+  source: JsonSource,
 ): ReadContents {
-  const scope: ContentScope = { bodyText, pending: [], calls: 0 };
+  const scope: ContentScope = { source, pending: createPendingCalls(), calls: 0 };
   const unread: Record<string, unknown> = {};
   const turns: Turn[] = [];
   const add = (role: Turn["role"], content: GeminiContent, path: JsonPath): void => {
@@ -65,7 +67,7 @@ function readPart(raw: unknown, path: JsonPath, scope: ContentScope, unread: Rec
   if (part.fileData && isPublic(part.fileData.fileUri)) return [...signed, readAddress(part.fileData)];
   const kind = Object.keys(part).find((key) => key !== "thoughtSignature" && key !== "thought");
   if (kind === undefined) return signed;
-  return [{ type: "opaque", protocol: "gemini", kind, json: sourceAt(scope.bodyText, path) ?? JSON.stringify(part) }];
+  return [{ type: "opaque", protocol: "gemini", kind, json: sourceAt(scope.source, path) ?? JSON.stringify(part) }];
 }
 
 function readThought(text: string, state: ReturnType<typeof readMember>): Block[] {
@@ -76,8 +78,8 @@ function readThought(text: string, state: ReturnType<typeof readMember>): Block[
 function readCall(call: NonNullable<GeminiPart["functionCall"]>, signature: string | null, path: JsonPath, scope: ContentScope): Block {
   const id = call.id ?? `${PLACE_ID}${scope.calls}`;
   scope.calls += 1;
-  scope.pending.push({ id, name: call.name });
-  const argumentsText = call.args ? (sourceAt(scope.bodyText, [...path, "functionCall", "args"]) ?? "{}") : "{}";
+  scope.pending.add({ id, name: call.name });
+  const argumentsText = call.args ? (sourceAt(scope.source, [...path, "functionCall", "args"]) ?? "{}") : "{}";
   return { type: "tool-call", id, name: call.name, argumentsText, cache: null, ...(signature === null ? {} : { signature }) };
 }
 
@@ -88,12 +90,10 @@ function readResult(
   unread: Record<string, unknown>,
 ): Block {
   const { pending } = scope;
-  const sameId = typeof result.id === "string" ? pending.findIndex((call) => call.id === result.id) : -1;
-  const position = sameId === -1 ? pending.findIndex((call) => call.name === result.name) : sameId;
-  const [call] = position === -1 ? [] : pending.splice(position, 1);
+  const call = (typeof result.id === "string" ? pending.takeById(result.id) : undefined) ?? pending.takeByName(result.name);
   const callId = call?.id ?? result.id ?? `call_${result.name}`;
   const where = [...path, "functionResponse"];
-  const said = readResponse(result.response ?? {}, sourceAt(scope.bodyText, [...where, "response"]) ?? "{}");
+  const said = readResponse(result.response ?? {}, sourceAt(scope.source, [...where, "response"]) ?? "{}");
   const media = (result.parts ?? []).flatMap((part, index) => readPart(camelCased(part), [...where, "parts", index], scope, unread));
   return {
     type: "tool-result",

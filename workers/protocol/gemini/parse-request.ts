@@ -3,6 +3,7 @@ import { z } from "zod";
 import { failed, gatewayError, type Outcome } from "../../../schema/error.ts";
 import { type GeminiGenerationConfig, type GeminiRequest, geminiRequestSchema } from "../../../schema/wire/gemini.ts";
 import type { CanonicalRequest, ReasoningControl, ResponseFormat, ToolChoice, ToolDefinition } from "../canonical.ts";
+import { childOf, createJsonSource, type JsonNode, type JsonSource } from "../json-source.ts";
 import { NO_ADDRESS, type RequestAddress } from "../protocol.ts";
 import { demand, readRequestBody, WrongField } from "../request-body.ts";
 import { camelCased, sourceAt } from "./names.ts";
@@ -24,12 +25,13 @@ export function parseRequest(bodyText: string, address: RequestAddress = NO_ADDR
   // A byte order mark is no part of the JSON.
   const text = bodyText.charCodeAt(0) === 0xfeff ? bodyText.slice(1) : bodyText;
   if (address.model === "") return failed(gatewayError("invalid_request", "The address names no model.", { param: "model" }));
-  return readRequestBody(text, bodySchema, (body) => readRequest(body, text, address));
+  return readRequestBody(text, bodySchema, (body) => readRequest(body, createJsonSource(text), address));
 }
 
-function readRequest(body: GeminiRequest, bodyText: string, address: RequestAddress): CanonicalRequest {
+function readRequest(body: GeminiRequest, source: JsonSource, address: RequestAddress): CanonicalRequest {
+  refuseBothSpellings(source);
   const settings: GeminiGenerationConfig = body.generationConfig ?? {};
-  const { turns, unread } = readContents(body, bodyText);
+  const { turns, unread } = readContents(body, source);
   const rest: Record<string, unknown> = { ...unread };
   const keep = (prefix: string, fields: object, known: ReadonlySet<string>): void => {
     for (const [field, value] of Object.entries(fields)) if (!known.has(field) && saysSomething(value)) rest[prefix + field] = value;
@@ -38,7 +40,7 @@ function readRequest(body: GeminiRequest, bodyText: string, address: RequestAddr
   keep("generationConfig.", settings, READ_SETTINGS);
   const includeThoughts = settings.thinkingConfig?.includeThoughts;
   if (typeof includeThoughts === "boolean") rest["generationConfig.thinkingConfig.includeThoughts"] = includeThoughts;
-  const tools = readTools(body, bodyText, rest);
+  const tools = readTools(body, source, rest);
   const choice = readToolChoice(body, rest);
   return {
     protocol: "gemini",
@@ -46,7 +48,7 @@ function readRequest(body: GeminiRequest, bodyText: string, address: RequestAddr
     stream: address.stream === true,
     wantsStreamUsage: true,
     turns,
-    tools: choice.allowed === null ? tools : tools.filter((tool) => choice.allowed?.includes(tool.name)),
+    tools: choice.allowed === null ? tools : tools.filter((tool) => choice.allowed?.has(tool.name)),
     toolChoice: choice.toolChoice,
     parallelToolCalls: null,
     maxOutputTokens: settings.maxOutputTokens ?? null,
@@ -56,21 +58,37 @@ function readRequest(body: GeminiRequest, bodyText: string, address: RequestAddr
     stop: settings.stopSequences ?? [],
     choices: settings.candidateCount ?? 1,
     reasoning: readReasoning(settings),
-    responseFormat: readFormat(settings, bodyText, rest),
+    responseFormat: readFormat(settings, source, rest),
     user: null,
     rest,
   };
 }
 
+/** A cap that one reader takes from the one spelling and another from the other is no cap. */
+function refuseBothSpellings(source: JsonSource): void {
+  const inside = (node: JsonNode | null, prefix: string, names: readonly (readonly [string, string])[]): void => {
+    for (const [camel, snake] of names) {
+      if (node !== null && childOf(source, node, camel) !== null && childOf(source, node, snake) !== null)
+        throw new WrongField(prefix + camel, `is given beside ${snake}`);
+    }
+  };
+  inside(source.root, "", [["generationConfig", "generation_config"]]);
+  const settings = childOf(source, source.root, "generationConfig") ?? childOf(source, source.root, "generation_config");
+  inside(settings, "generationConfig.", [
+    ["maxOutputTokens", "max_output_tokens"],
+    ["candidateCount", "candidate_count"],
+  ]);
+}
+
 /** Functions; every other kind of tool (search, code execution…) goes to `rest` as its own tool. */
-function readTools(body: GeminiRequest, bodyText: string, rest: Record<string, unknown>): ToolDefinition[] {
+function readTools(body: GeminiRequest, source: JsonSource, rest: Record<string, unknown>): ToolDefinition[] {
   const tools: ToolDefinition[] = [];
   for (const [index, { functionDeclarations, ...others }] of (body.tools ?? []).entries()) {
     if (Object.keys(others).length > 0) rest[`tools.${index}`] = others;
     for (const [position, declared] of (functionDeclarations ?? []).entries()) {
       const path = ["tools", index, "functionDeclarations", position];
       const older = declared.parametersJsonSchema === null || declared.parametersJsonSchema === undefined;
-      const schema = sourceAt(bodyText, [...path, older ? "parameters" : "parametersJsonSchema"]);
+      const schema = sourceAt(source, [...path, older ? "parameters" : "parametersJsonSchema"]);
       const isObject = schema?.startsWith("{") === true;
       tools.push({
         name: declared.name,
@@ -88,13 +106,16 @@ function readTools(body: GeminiRequest, bodyText: string, rest: Record<string, u
  * The mode in the hub's words. `allowed`: only these tools may be called. What has no word there (several allowed names, `VALIDATED`, other
  * settings) stays in `rest` as the caller's whole `toolConfig`.
  */
-function readToolChoice(body: GeminiRequest, rest: Record<string, unknown>): { toolChoice: ToolChoice | null; allowed: string[] | null } {
+function readToolChoice(
+  body: GeminiRequest,
+  rest: Record<string, unknown>,
+): { toolChoice: ToolChoice | null; allowed: ReadonlySet<string> | null } {
   const config = body.toolConfig;
   const { mode, allowedFunctionNames: names } = config?.functionCallingConfig ?? {};
   const [first, second] = names ?? [];
   const isWhole = Object.keys(config ?? {}).every((key) => key === "functionCallingConfig");
   if (!isWhole || mode === "VALIDATED" || second !== undefined || (first !== undefined && mode !== "ANY")) rest["toolConfig"] = config;
-  const allowed = second === undefined ? null : (names ?? null);
+  const allowed = second === undefined ? null : new Set(names);
   switch (mode?.toUpperCase()) {
     case undefined:
     case "":
@@ -122,10 +143,10 @@ function readReasoning(settings: GeminiGenerationConfig): ReasoningControl | nul
   return budget === -1 ? { effort: null, budgetTokens: null, mode: "adaptive" } : { effort: null, budgetTokens: budget, mode: "enabled" };
 }
 
-function readFormat(settings: GeminiGenerationConfig, bodyText: string, rest: Record<string, unknown>): ResponseFormat | null {
+function readFormat(settings: GeminiGenerationConfig, source: JsonSource, rest: Record<string, unknown>): ResponseFormat | null {
   const { responseMimeType: type } = settings;
-  const newer = sourceAt(bodyText, ["generationConfig", "responseJsonSchema"]);
-  const older = sourceAt(bodyText, ["generationConfig", "responseSchema"]);
+  const newer = sourceAt(source, ["generationConfig", "responseJsonSchema"]);
+  const older = sourceAt(source, ["generationConfig", "responseSchema"]);
   const schemaText = newer?.startsWith("{") === true ? newer : older?.startsWith("{") === true ? jsonSchemaText(older) : null;
   if (type === "application/json" || (schemaText !== null && !type))
     return schemaText === null ? { kind: "json-object" } : { kind: "json-schema", name: null, schemaText, strict: null };

@@ -6,6 +6,7 @@ import { isObject, parseJson } from "../../../schema/json.ts";
 import type { Block, CanonicalRequest, Loss, MediaSource, Turn } from "../canonical.ts";
 import { RawJson } from "../json-text.ts";
 import { lossFor } from "../losses.ts";
+import type { LinkedMedia } from "../protocol.ts";
 import { inputObject } from "../tool-arguments.ts";
 import { PLACE_ID } from "./parse-contents.ts";
 import { wantsSignatures } from "./thinking.ts";
@@ -34,6 +35,8 @@ interface TurnScope {
   calls: Map<string, { name: string; place: number }>;
   /** The place of the call that a rendered result answers. */
   places: Map<Part, number>;
+  /** Contents that hold results and nothing else. */
+  results: Set<Content>;
   losses: Loss[];
 }
 
@@ -49,7 +52,15 @@ export function renderTurns(
 ): { system: Part[]; contents: Content[] } {
   const isNative = request.protocol === TARGET;
   const signsCalls = wantsSignatures(options.model);
-  const scope: TurnScope = { isNative, signsCalls, toolName: options.toolName, calls: new Map(), places: new Map(), losses };
+  const scope: TurnScope = {
+    isNative,
+    signsCalls,
+    toolName: options.toolName,
+    calls: new Map(),
+    places: new Map(),
+    results: new Set(),
+    losses,
+  };
   const system: Part[] = [];
   const contents: Content[] = [];
   for (const turn of request.turns) {
@@ -57,13 +68,15 @@ export function renderTurns(
     // A result's name is its call's.
     if (turn.name !== null && turn.role !== "tool") lose(scope, "messages.name");
     if (isSystem && contents.length === 0) {
-      system.push(...renderParts(turn.blocks, scope));
+      for (const part of renderParts(turn.blocks, scope)) system.push(part);
       continue;
     }
     if (isSystem) lose(scope, "messages.system-position");
-    if (turn.role === "assistant") add(contents, "model", renderModel(turn, scope));
+    if (turn.role === "assistant") add(contents, "model", renderModel(turn, scope), scope);
     else addUser(contents, isSystem ? systemAsUser(turn) : turn.blocks, scope);
   }
+  // The order of their calls is the only key of two calls to one function.
+  for (const { parts } of scope.results) parts.sort((first, second) => (scope.places.get(first) ?? 0) - (scope.places.get(second) ?? 0));
   if (contents.length === 0 && system.length > 0) {
     // The wire demands a content; a request of nothing but system text is the user's word here.
     lose(scope, "messages.system-position");
@@ -78,39 +91,31 @@ function systemAsUser(turn: Turn): Block[] {
 }
 
 /** Consecutive turns of one side are one content, but for results, which stand by themselves. */
-function add(contents: Content[], role: Content["role"], parts: Part[]): void {
+function add(contents: Content[], role: Content["role"], parts: Part[], scope: TurnScope, areResults = false): void {
   if (parts.length === 0) return;
   const last = contents.at(-1);
-  if (last?.role === role && holdsResults(last) === parts.every(isResult)) last.parts.push(...parts);
-  else contents.push({ role, parts });
+  if (last?.role === role && scope.results.has(last) === areResults) {
+    // One by one: a call takes only so many arguments.
+    for (const part of parts) last.parts.push(part);
+    return;
+  }
+  const content = { role, parts };
+  contents.push(content);
+  if (areResults) scope.results.add(content);
 }
 
-function isResult(part: Part): boolean {
-  return !(part instanceof RawJson) && "functionResponse" in part;
-}
-
-function holdsResults(content: Content): boolean {
-  return content.parts.length > 0 && content.parts.every(isResult);
-}
-
-/** Results first, in the order of their calls (also those of turns of their own): it is the only key of two calls to one function. */
+/** Results first, also those of turns of their own. */
 function addUser(contents: Content[], blocks: readonly Block[], scope: TurnScope): void {
   const results = blocks.filter((block): block is ToolResult => block.type === "tool-result");
+  const rest = blocks.filter((block) => block.type !== "tool-result");
   add(
     contents,
     "user",
     results.map((result) => renderResult(result, scope)),
+    scope,
+    true,
   );
-  const last = contents.at(-1);
-  if (results.length > 0) last?.parts.sort((first, second) => (scope.places.get(first) ?? 0) - (scope.places.get(second) ?? 0));
-  add(
-    contents,
-    "user",
-    renderParts(
-      blocks.filter((block) => block.type !== "tool-result"),
-      scope,
-    ),
-  );
+  add(contents, "user", renderParts(rest, scope), scope);
 }
 
 function renderResult(result: ToolResult, scope: TurnScope): Part {
@@ -233,24 +238,33 @@ function loseMedia(scope: TurnScope, feature: string): null {
   return null;
 }
 
-const MEDIA_TYPES: Readonly<Record<string, string>> = {
-  png: "image/png",
-  jpg: "image/jpeg",
-  jpeg: "image/jpeg",
-  gif: "image/gif",
-  webp: "image/webp",
-  heic: "image/heic",
-  pdf: "application/pdf",
-  txt: "text/plain",
-  mp4: "video/mp4",
-  mp3: "audio/mp3",
-  wav: "audio/wav",
-};
+const MEDIA_TYPES: ReadonlyMap<string, string> = new Map([
+  ["png", "image/png"],
+  ["jpg", "image/jpeg"],
+  ["jpeg", "image/jpeg"],
+  ["gif", "image/gif"],
+  ["webp", "image/webp"],
+  ["heic", "image/heic"],
+  ["pdf", "application/pdf"],
+  ["txt", "text/plain"],
+  ["mp4", "video/mp4"],
+  ["mp3", "audio/mp3"],
+  ["wav", "audio/wav"],
+]);
+
+/** The media type an address's ending stands for. */
+function typeOfAddress(url: string): string | undefined {
+  return MEDIA_TYPES.get(/\.([a-z0-9]+)(?:[?#]|$)/i.exec(url)?.[1]?.toLowerCase() ?? "");
+}
+
+/** The wire reads public https addresses itself, but is to be told their type, which a name may not show, and reads none inside a result. */
+export function needsMediaBytes({ url, inToolResult }: LinkedMedia): boolean {
+  return inToolResult || !url.startsWith("https:") || typeOfAddress(url) === undefined;
+}
 
 /** Inline bytes, or a public address, which the wire reads itself; it wants to be told the type. Null: another provider's file id. */
 function renderMedia(source: MediaSource, usual: string): Part | null {
   if (source.kind === "base64") return { inlineData: { mimeType: source.mediaType, data: source.data } };
   if (source.kind === "file") return null;
-  const ending = /\.([a-z0-9]+)(?:[?#]|$)/i.exec(source.url)?.[1]?.toLowerCase() ?? "";
-  return { fileData: { mimeType: MEDIA_TYPES[ending] ?? usual, fileUri: source.url } };
+  return { fileData: { mimeType: typeOfAddress(source.url) ?? usual, fileUri: source.url } };
 }

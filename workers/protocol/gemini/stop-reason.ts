@@ -1,4 +1,5 @@
 /** Finish reasons: the wire's words and the hub's (protocols.md §3.1). The wire's list is open, and longer on Vertex than on AI Studio. */
+import { ownMember } from "../../../schema/json.ts";
 import type { FinishReason } from "../canonical.ts";
 
 const READ: Readonly<Record<string, FinishReason>> = {
@@ -37,7 +38,7 @@ const RENDERED: Readonly<Record<FinishReason, string>> = {
 
 /** Unknown words mean a plain stop; `raw` keeps them. A stop beside calls is a stop for them. */
 export function readFinish(word: string, calls: number): FinishReason {
-  const finish = READ[word] ?? "stop";
+  const finish = ownMember(READ, word) ?? "stop";
   return finish === "stop" && calls > 0 ? "tool-calls" : finish;
 }
 

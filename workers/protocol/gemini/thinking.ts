@@ -2,6 +2,7 @@
  * How much a model may think: from another wire's effort or budget to `thinkingConfig`. Generation 2.5 takes a budget in tokens, later ones
  * a level; earlier ones do not think. Efforts become what Google's own OpenAI layer makes of them.
  */
+import { ownMember } from "../../../schema/json.ts";
 import type { CanonicalRequest, Loss } from "../canonical.ts";
 import { lossFor } from "../losses.ts";
 
@@ -59,7 +60,7 @@ export function thinkingOf(request: CanonicalRequest, model: string, losses: Los
   };
   if (isOff) return offOf(model, generation, approximated);
   if (generation === "budget") {
-    const wanted = budgetTokens ?? (mode === "adaptive" ? -1 : (BUDGET_TOKENS[effort ?? ""] ?? BUDGET_TOKENS_DEFAULT));
+    const wanted = budgetTokens ?? (mode === "adaptive" ? -1 : (ownMember(BUDGET_TOKENS, effort ?? "") ?? BUDGET_TOKENS_DEFAULT));
     const budget = Math.min(wanted, /pro/.test(model) ? 32_768 : 24_576);
     approximated(`${budget} tokens`, budget === budgetTokens || budget === -1);
     return { includeThoughts: true, thinkingBudget: budget };

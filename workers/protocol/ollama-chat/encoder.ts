@@ -24,6 +24,8 @@ interface EncoderState {
   shape: LineShape;
   context: EncoderContext;
   head: Head | null;
+  /** The head as every line begins, printed once. */
+  headText: string | null;
   /** Blocks of choice 0; blocks of other choices are not here. */
   blocks: Map<number, "text" | "thinking" | OpenCall>;
   calls: number;
@@ -55,6 +57,7 @@ export function createLineEncoder(shape: LineShape, context: EncoderContext): En
     shape,
     context,
     head: null,
+    headText: null,
     blocks: new Map(),
     calls: 0,
     finish: null,
@@ -73,7 +76,8 @@ export function createLineEncoder(shape: LineShape, context: EncoderContext): En
 
 function line(state: EncoderState, said: Said): string {
   state.head ??= headOf({ model: null, createdSeconds: null }, state.context);
-  return renderNdjsonLine(stringifyWithRaw({ ...state.head, ...saidMembers(said, state.shape), done: false }));
+  state.headText ??= `${JSON.stringify(state.head).slice(0, -1)},`;
+  return renderNdjsonLine(state.headText + stringifyWithRaw({ ...saidMembers(said, state.shape), done: false }).slice(1));
 }
 
 function encodeEvent(state: EncoderState, event: CanonicalEvent): string {

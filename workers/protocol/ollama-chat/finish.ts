@@ -1,4 +1,5 @@
 /** Reasons to be done: the wire's words and the hub's (protocols.md §3.1). The wire's own vocabulary is open. */
+import { ownMember } from "../../../schema/json.ts";
 import type { FinishReason } from "../canonical.ts";
 
 /** `load` and `unload`: the call moved a model in or out of memory and asked for no answer. */
@@ -27,7 +28,7 @@ const RENDERED: Readonly<Record<FinishReason, string>> = {
 
 /** Unknown words mean a plain stop, and a stop beside calls means the calls. */
 export function readDoneReason(word: string, hasCalls: boolean): FinishReason {
-  const read = READ[word] ?? "stop";
+  const read = ownMember(READ, word) ?? "stop";
   return read === "stop" && hasCalls ? "tool-calls" : read;
 }
 

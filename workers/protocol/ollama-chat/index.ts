@@ -38,4 +38,5 @@ export const ollamaChat: Protocol = {
   ...ollamaAnswers({ protocol: "ollama-chat", holder: ["message"], textMember: "content" }),
   parseRequest,
   renderRequest,
+  needsMediaBytes: ({ type }) => type === "image",
 };

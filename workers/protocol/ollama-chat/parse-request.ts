@@ -2,43 +2,33 @@
 import type { Outcome } from "../../../schema/error.ts";
 import { type OllamaChatRequest, ollamaChatRequestSchema, type OllamaMessage } from "../../../schema/wire/ollama.ts";
 import type { Block, CanonicalRequest, ToolDefinition, Turn } from "../canonical.ts";
-import { elementSlices, sliceAt } from "../json-text.ts";
+import { createJsonSource, type JsonSource, textAt } from "../json-source.ts";
+import { createPendingCalls, type PendingCalls } from "../pending-calls.ts";
 import { demand, readRequestBody } from "../request-body.ts";
 import { readImages, readShared } from "./read-shared.ts";
 
 /** Reads and checks a body. Errors: `invalid_json`, `invalid_request` with `param` the dotted path of the first wrong field. */
 export function parseRequest(bodyText: string): Outcome<CanonicalRequest> {
-  return readRequestBody(bodyText, ollamaChatRequestSchema, (body) => readRequest(body, bodyText));
+  return readRequestBody(bodyText, ollamaChatRequestSchema, (body) => readRequest(body, bodyText, createJsonSource(bodyText)));
 }
 
-function readRequest(body: OllamaChatRequest, bodyText: string): CanonicalRequest {
+function readRequest(body: OllamaChatRequest, bodyText: string, source: JsonSource): CanonicalRequest {
   const shared = readShared("ollama-chat", body, bodyText, ["messages", "tools"]);
   // Without messages the call loads the model (or, by `keep_alive`, unloads it), which no other wire can ask for.
   if ((body.messages ?? []).length === 0) shared.rest["messages"] = [];
-  return { ...shared, turns: readMessages(body, bodyText), tools: readTools(body, bodyText, shared.rest) };
-}
-
-/** A call of the conversation that no result has answered yet. */
-interface PendingCall {
-  id: string;
-  name: string;
+  return { ...shared, turns: readMessages(body, source), tools: readTools(body, source, shared.rest) };
 }
 
 interface MessageScope {
-  pending: PendingCall[];
+  pending: PendingCalls;
   path: string;
   index: number;
-  /** The message's own JSON text. */
-  source: () => string;
+  source: JsonSource;
 }
 
-function readMessages(body: OllamaChatRequest, bodyText: string): Turn[] {
-  const pending: PendingCall[] = [];
-  let sources: string[] | null = null;
-  return (body.messages ?? []).map((message, index) => {
-    const source = (): string => (sources ??= elementSlices(bodyText, ["messages"]))[index] ?? "{}";
-    return readMessage(message, { pending, path: `messages.${index}`, index, source });
-  });
+function readMessages(body: OllamaChatRequest, source: JsonSource): Turn[] {
+  const pending = createPendingCalls();
+  return (body.messages ?? []).map((message, index) => readMessage(message, { pending, path: `messages.${index}`, index, source }));
 }
 
 function readMessage(message: OllamaMessage, scope: MessageScope): Turn {
@@ -57,7 +47,11 @@ function readMessage(message: OllamaMessage, scope: MessageScope): Turn {
     case "tool":
       return { role, name: null, blocks: [readResult(message, content, scope)] };
     default:
-      return { role: "user", name: null, blocks: [{ type: "opaque", protocol: "ollama-chat", kind: role, json: scope.source() }] };
+      return {
+        role: "user",
+        name: null,
+        blocks: [{ type: "opaque", protocol: "ollama-chat", kind: role, json: textAt(scope.source, ["messages", scope.index]) ?? "{}" }],
+      };
   }
 }
 
@@ -72,8 +66,10 @@ function readCalls(message: OllamaMessage, scope: MessageScope): Block[] {
     const id = call.id || `call_${scope.index}_${position}`;
     const given = call.function.arguments;
     const argumentsText =
-      typeof given === "string" ? given : (sliceAt(scope.source(), ["tool_calls", position, "function", "arguments"]) ?? "{}");
-    scope.pending.push({ id, name: call.function.name });
+      typeof given === "string"
+        ? given
+        : (textAt(scope.source, ["messages", scope.index, "tool_calls", position, "function", "arguments"]) ?? "{}");
+    scope.pending.add({ id, name: call.function.name });
     return { type: "tool-call", id, name: call.function.name, argumentsText, cache: null };
   });
 }
@@ -82,24 +78,22 @@ function readCalls(message: OllamaMessage, scope: MessageScope): Block[] {
 function readResult(message: OllamaMessage, content: Block[], scope: MessageScope): Block {
   const { pending, index } = scope;
   const name = message.tool_name || null;
-  const byId = message.tool_call_id ? pending.find((call) => call.id === message.tool_call_id) : undefined;
-  const byName = pending.find((call) => call.name === name);
-  const call = byId ?? (message.tool_call_id ? undefined : (byName ?? pending[0]));
-  if (call !== undefined) pending.splice(pending.indexOf(call), 1);
+  const call = message.tool_call_id
+    ? pending.takeById(message.tool_call_id)
+    : ((name === null ? undefined : pending.takeByName(name)) ?? pending.takeFirst());
   const callId = message.tool_call_id || (call?.id ?? `call_unknown_${index}`);
   return { type: "tool-result", callId, name: name ?? call?.name ?? null, content, isError: null, cache: null };
 }
 
-function readTools(body: OllamaChatRequest, bodyText: string, rest: Record<string, unknown>): ToolDefinition[] {
+function readTools(body: OllamaChatRequest, source: JsonSource, rest: Record<string, unknown>): ToolDefinition[] {
   const tools: ToolDefinition[] = [];
-  const sources = body.tools && body.tools.length > 0 ? elementSlices(bodyText, ["tools"]) : [];
   for (const [index, tool] of (body.tools ?? []).entries()) {
     if (typeof tool.type === "string" && tool.type !== "" && tool.type !== "function") {
       rest[`tools.${index}`] = tool;
       continue;
     }
     const definition = demand(tool.function, `tools.${index}.function`);
-    const parameters = definition.parameters ? sliceAt(sources[index] ?? "", ["function", "parameters"]) : null;
+    const parameters = definition.parameters ? textAt(source, ["tools", index, "function", "parameters"]) : null;
     tools.push({
       name: definition.name,
       description: definition.description ?? null,

@@ -1,4 +1,5 @@
 /** What `/api/chat` and `/api/generate` share of a rendered request: streaming, options, format, thinking, and what has no place here. */
+import { ownMember } from "../../../schema/json.ts";
 import type { ProtocolId } from "../../../schema/protocol.ts";
 import type { CanonicalRequest, Loss, ReasoningControl, ResponseFormat } from "../canonical.ts";
 import { RawJson, stringifyWithRaw } from "../json-text.ts";
@@ -75,7 +76,7 @@ function renderThink(reasoning: ReasoningControl | null, native: boolean, losses
   const { effort, budgetTokens, mode } = reasoning;
   if (mode === "disabled" || effort === "none") return false;
   if (effort !== null) {
-    const level = native ? effort : (NEAREST_LEVEL[effort] ?? effort);
+    const level = native ? effort : (ownMember(NEAREST_LEVEL, effort) ?? effort);
     if (level !== effort) losses.push({ class: "approximation", path: "reasoning_effort", note: `${effort}→${level}` });
     return level;
   }

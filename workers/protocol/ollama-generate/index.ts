@@ -11,4 +11,5 @@ export const ollamaGenerate: Protocol = {
   ...ollamaAnswers({ protocol: "ollama-generate", holder: [], textMember: "response" }),
   parseRequest,
   renderRequest,
+  needsMediaBytes: ({ type }) => type === "image",
 };

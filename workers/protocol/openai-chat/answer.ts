@@ -5,7 +5,7 @@
  * reasoning, tool calls and usage are those of protocols.md §3 and §5.
  */
 import type { GatewayError } from "../../../schema/error.ts";
-import { isObject, type JsonObject } from "../../../schema/json.ts";
+import { isObject, type JsonObject, ownMember } from "../../../schema/json.ts";
 import type { CanonicalEvent, FinishReason, ReasoningKind } from "../canonical.ts";
 import type { Quirks } from "../protocol.ts";
 import { truncatedError, upstreamErrorOf } from "../upstream-error.ts";
@@ -48,6 +48,7 @@ interface AnswerState {
   synthesisedIds: number;
   /** The last usage, while no final one has come. */
   provisionalUsage: Extract<CanonicalEvent, { type: "usage" }> | null;
+  usageSeen: boolean;
   started: boolean;
   ended: boolean;
 }
@@ -57,8 +58,11 @@ export interface AnswerReader {
   read(body: JsonObject, member: "delta" | "message", out: CanonicalEvent[]): void;
   /** The wire's terminator: closes everything, finishes what has no finish, ends. */
   terminate(out: CanonicalEvent[]): void;
-  /** The body ended without terminator: an end when every choice is finished, else an error. */
-  endOfBody(out: CanonicalEvent[]): void;
+  /**
+   * The body ended without a terminator. A `whole` body needs none. A stream ends well when every choice is finished and the usage that was
+   * asked for has come; else it broke off on the way there.
+   */
+  endOfBody(whole: boolean, out: CanonicalEvent[]): void;
   fail(error: GatewayError, out: CanonicalEvent[]): void;
   ended(): boolean;
 }
@@ -71,6 +75,7 @@ export function createAnswerReader(quirks: Quirks): AnswerReader {
     answerId: null,
     synthesisedIds: 0,
     provisionalUsage: null,
+    usageSeen: false,
     started: false,
     ended: false,
   };
@@ -83,8 +88,11 @@ export function createAnswerReader(quirks: Quirks): AnswerReader {
       for (const choice of state.choices.values()) if (!choice.finished) finish(choice, "", out);
       endOfBody(state, out);
     },
-    endOfBody(out) {
-      if (!state.ended) endOfBody(state, out);
+    endOfBody(whole, out) {
+      if (state.ended) return;
+      const isCounted = whole || state.usageSeen || quirks.streamOptions === false;
+      if (isCounted) endOfBody(state, out);
+      else fail(state, truncatedError(), out);
     },
     fail(error, out) {
       fail(state, error, out);
@@ -145,6 +153,7 @@ function addUsage(state: AnswerState, body: JsonObject, list: readonly unknown[]
   const usage = [body["usage"], isObject(groq) ? groq["usage"] : null, isObject(first) ? first["usage"] : null].find(isObject);
   const read = usage === undefined ? null : readUsage(usage, state.quirks);
   if (read === null) return;
+  state.usageSeen = true;
   const finished = state.choices.size > 0 && [...state.choices.values()].every((choice) => choice.finished);
   const event = { type: "usage" as const, usage: read.usage, final: finished || list.length === 0, anomaly: read.anomaly };
   state.provisionalUsage = event.final ? null : event;
@@ -252,7 +261,7 @@ function finish(choice: ChoiceState, raw: string, out: CanonicalEvent[]): void {
   // Some providers finish twice, the second time beside the usage.
   if (choice.finished) return;
   choice.finished = true;
-  let unified = FINISH_REASONS[raw.toLowerCase()] ?? "stop";
+  let unified = ownMember(FINISH_REASONS, raw.toLowerCase()) ?? "stop";
   // Providers say `stop` beside calls and refusals; a client that waits for calls must be told of them.
   if (unified === "stop" && choice.tools.count() > 0) unified = "tool-calls";
   else if (unified === "stop" && choice.refused) unified = "refusal";

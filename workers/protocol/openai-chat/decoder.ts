@@ -35,7 +35,7 @@ export function createDecoder(quirks: Quirks): Decoder {
     },
     end() {
       const events: CanonicalEvent[] = [];
-      reader.endOfBody(events);
+      reader.endOfBody(false, events);
       return events;
     },
   };
@@ -51,6 +51,6 @@ export function parseResponse(bodyText: string, quirks: Quirks): CanonicalEvent[
     return events;
   }
   reader.read(parsed.value, "message", events);
-  reader.endOfBody(events);
+  reader.endOfBody(true, events);
   return events;
 }

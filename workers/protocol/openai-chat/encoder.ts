@@ -91,8 +91,10 @@ function encodeEvent(state: EncoderState, event: CanonicalEvent): string {
     case "tool-input-start":
       return startTool(state, event);
     case "tool-input-delta": {
+      // `null` and nothing mean "no arguments", which become an empty object at the block's end.
       const block = state.blocks.get(event.block);
-      return block === undefined || event.text === "" ? "" : toolDelta(state, block, event.text);
+      if (block === undefined || event.text === "" || (event.text === "null" && block.empty)) return "";
+      return toolDelta(state, block, event.text);
     }
     case "tool-input-end": {
       // A call without arguments is `{}` on this wire, never an empty string.

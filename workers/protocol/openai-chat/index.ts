@@ -23,6 +23,7 @@ export const openaiChat: Protocol = {
   renderError,
   renderStreamError,
   renderRequest,
+  needsMediaBytes: ({ type }) => type === "file",
   createFramer: createSseFramer,
   createDecoder,
   parseResponse,

@@ -18,7 +18,7 @@ import type {
   ToolDefinition,
   Turn,
 } from "../canonical.ts";
-import { elementSlices, sliceAt } from "../json-text.ts";
+import { createJsonSource, type JsonSource, textAt } from "../json-source.ts";
 import { demand, readRequestBody, WrongField } from "../request-body.ts";
 
 /** Top-level fields that have a place in the canonical request; every other one goes to `rest`. */
@@ -31,22 +31,25 @@ const READ_FIELDS: ReadonlySet<string> = new Set(
 
 /** Reads and checks a body. Errors: `invalid_json`, `invalid_request` with `param` the dotted path of the first wrong field. */
 export function parseRequest(bodyText: string): Outcome<CanonicalRequest> {
-  return readRequestBody(bodyText, chatRequestSchema, (body) => readRequest(body, bodyText));
+  return readRequestBody(bodyText, chatRequestSchema, (body) => readRequest(body, createJsonSource(bodyText)));
 }
 
-function readRequest(body: ChatRequest, bodyText: string): CanonicalRequest {
+function readRequest(body: ChatRequest, source: JsonSource): CanonicalRequest {
   const rest: Record<string, unknown> = {};
   for (const [field, value] of Object.entries(body)) {
     if (!READ_FIELDS.has(field) && value !== null && value !== undefined) rest[field] = value;
   }
+  // The wire itself refuses both; a provider that counts the one we do not would write more than was held for.
+  if (body.max_tokens && body.max_completion_tokens && body.max_tokens !== body.max_completion_tokens)
+    throw new WrongField("max_tokens", "is given beside another max_completion_tokens");
   const stream = body.stream === true;
   return {
     protocol: "openai-chat",
     model: body.model,
     stream,
     wantsStreamUsage: stream && body.stream_options?.include_usage === true,
-    turns: body.messages.map((message, index) => readTurn(message, index, bodyText)),
-    tools: readTools(body, bodyText, rest),
+    turns: body.messages.map((message, index) => readTurn(message, index, source)),
+    tools: readTools(body, source, rest),
     toolChoice: readToolChoice(body, rest),
     parallelToolCalls: body.parallel_tool_calls ?? null,
     maxOutputTokens: body.max_completion_tokens ?? body.max_tokens ?? null,
@@ -56,25 +59,25 @@ function readRequest(body: ChatRequest, bodyText: string): CanonicalRequest {
     stop: typeof body.stop === "string" ? [body.stop] : (body.stop ?? []),
     choices: body.n ?? 1,
     reasoning: readReasoning(body),
-    responseFormat: readResponseFormat(body, bodyText, rest),
+    responseFormat: readResponseFormat(body, source, rest),
     user: body.user ?? null,
     rest,
   };
 }
 
-function readTurn(message: ChatMessage, index: number, bodyText: string): Turn {
+function readTurn(message: ChatMessage, index: number, source: JsonSource): Turn {
   const path = `messages.${index}`;
   const name = message.name ?? null;
-  if (message.role === "tool" || message.role === "function") return readToolTurn(message, path, bodyText, index);
+  if (message.role === "tool" || message.role === "function") return readToolTurn(message, path, source, index);
   if (message.role !== "assistant") {
     if (message.content === null || message.content === undefined)
       throw new WrongField(`${path}.content`, "must be a string or an array of parts");
-    return { role: message.role, name, blocks: readContent(message, path, bodyText, index) };
+    return { role: message.role, name, blocks: readContent(message, path, source, index) };
   }
   const blocks: Block[] = [];
   const reasoning = message.reasoning_content ?? message.reasoning ?? "";
   if (reasoning !== "") blocks.push({ type: "reasoning", kind: "raw", text: reasoning, signature: null, data: null });
-  blocks.push(...readContent(message, path, bodyText, index));
+  for (const block of readContent(message, path, source, index)) blocks.push(block);
   if (typeof message.refusal === "string" && message.refusal !== "") blocks.push({ type: "refusal", text: message.refusal });
   for (const [position, call] of (message.tool_calls ?? []).entries()) blocks.push(readToolCall(call, `${path}.tool_calls.${position}`));
   if (message.function_call) {
@@ -89,7 +92,7 @@ function legacyCallId(name: string): string {
   return `call_legacy_${name.replace(/[^a-zA-Z0-9_-]/g, "_")}`;
 }
 
-function readToolTurn(message: ChatMessage, path: string, bodyText: string, index: number): Turn {
+function readToolTurn(message: ChatMessage, path: string, source: JsonSource, index: number): Turn {
   const name = message.name ?? null;
   const callId = message.role === "function" && name !== null ? legacyCallId(name) : message.tool_call_id;
   if (callId === null || callId === undefined) {
@@ -98,21 +101,21 @@ function readToolTurn(message: ChatMessage, path: string, bodyText: string, inde
   if ((message.content === null || message.content === undefined) && message.role === "tool") {
     throw new WrongField(`${path}.content`, "must be a string or an array of parts");
   }
-  const content = readContent(message, path, bodyText, index);
+  const content = readContent(message, path, source, index);
   return { role: "tool", name, blocks: [{ type: "tool-result", callId, name, content, isError: null, cache: null }] };
 }
 
-function readContent(message: ChatMessage, path: string, bodyText: string, index: number): Block[] {
+function readContent(message: ChatMessage, path: string, source: JsonSource, index: number): Block[] {
   const { content } = message;
   if (typeof content === "string")
     return content === "" && message.role === "assistant" ? [] : [{ type: "text", text: content, cache: null }];
   return (content ?? []).map((part, position) =>
-    readPart(part, `${path}.content.${position}`, () => sliceAt(bodyText, ["messages", index, "content", position])),
+    readPart(part, `${path}.content.${position}`, () => textAt(source, ["messages", index, "content", position])),
   );
 }
 
-/** One content part. `source` gives the part's own JSON text, looked up only for parts the hub has no block for. */
-function readPart(part: ChatPart, path: string, source: () => string | null): Block {
+/** One content part. `ownText` gives the part's own JSON text, looked up only for parts the hub has no block for. */
+function readPart(part: ChatPart, path: string, ownText: () => string | null): Block {
   const cache = readCacheMark(part.cache_control);
   switch (part.type) {
     case "text":
@@ -139,7 +142,7 @@ function readPart(part: ChatPart, path: string, source: () => string | null): Bl
       return { type: "file", source: readFile(file, path), name: file.filename ?? null, cache };
     }
     default:
-      return { type: "opaque", protocol: "openai-chat", kind: part.type, json: source() ?? JSON.stringify(part) };
+      return { type: "opaque", protocol: "openai-chat", kind: part.type, json: ownText() ?? JSON.stringify(part) };
   }
 }
 
@@ -173,17 +176,16 @@ function readToolCall(call: ChatToolCall, path: string): Block {
   return { type: "tool-call", id: call.id, name: custom.name, argumentsText: JSON.stringify({ input: custom.input }), cache: null };
 }
 
-function readTools(body: ChatRequest, bodyText: string, rest: Record<string, unknown>): ToolDefinition[] {
+function readTools(body: ChatRequest, source: JsonSource, rest: Record<string, unknown>): ToolDefinition[] {
   const tools: ToolDefinition[] = [];
   if (!body.tools || body.tools.length === 0) return tools;
-  const sources = elementSlices(bodyText, ["tools"]);
   for (const [index, tool] of body.tools.entries()) {
     if (typeof tool.type === "string" && tool.type !== "function") {
       rest[`tools.${index}`] = tool;
       continue;
     }
     const definition = demand(tool.function, `tools.${index}.function`);
-    const parameters = definition.parameters ? sliceAt(sources[index] ?? "", ["function", "parameters"]) : null;
+    const parameters = definition.parameters ? textAt(source, ["tools", index, "function", "parameters"]) : null;
     tools.push({
       name: definition.name,
       description: definition.description ?? null,
@@ -215,7 +217,7 @@ function readReasoning(body: ChatRequest): ReasoningControl | null {
   return { effort, budgetTokens, mode };
 }
 
-function readResponseFormat(body: ChatRequest, bodyText: string, rest: Record<string, unknown>): ResponseFormat | null {
+function readResponseFormat(body: ChatRequest, source: JsonSource, rest: Record<string, unknown>): ResponseFormat | null {
   const format = body.response_format;
   if (!format) return null;
   if (format.type === "text") return { kind: "text" };
@@ -225,6 +227,6 @@ function readResponseFormat(body: ChatRequest, bodyText: string, rest: Record<st
     return null;
   }
   const definition = demand(format.json_schema, "response_format.json_schema");
-  const schemaText = sliceAt(bodyText, ["response_format", "json_schema", "schema"]);
+  const schemaText = textAt(source, ["response_format", "json_schema", "schema"]);
   return { kind: "json-schema", name: definition.name ?? null, schemaText: schemaText ?? "{}", strict: definition.strict ?? null };
 }

@@ -2,6 +2,7 @@
 import { mergeUsage, UNKNOWN_USAGE, type Usage } from "../../../schema/usage.ts";
 import type { CanonicalEvent } from "../canonical.ts";
 import type { EncoderContext } from "../protocol.ts";
+import { isNoInput } from "../tool-arguments.ts";
 import { finishWord } from "./encoder.ts";
 import { renderUsage } from "./usage.ts";
 
@@ -79,7 +80,7 @@ function foldEvent(fold: Fold, event: CanonicalEvent): void {
 }
 
 function renderChoice(index: number, choice: ChoiceFold): unknown {
-  for (const call of choice.calls) if (call.function.arguments === "") call.function.arguments = "{}";
+  for (const call of choice.calls) if (isNoInput(call.function.arguments)) call.function.arguments = "{}";
   const silent = choice.content === "" && (choice.calls.length > 0 || choice.refusal !== null);
   const message = {
     role: "assistant",

@@ -2,7 +2,7 @@
 import { isObject, parseJson } from "../../../schema/json.ts";
 import type { CanonicalRequest } from "../canonical.ts";
 import { removeMember, setMember, sliceAt } from "../json-text.ts";
-import type { Frame, RenderTarget } from "../protocol.ts";
+import type { Frame, Quirks, RenderTarget } from "../protocol.ts";
 
 /**
  * The caller's body with the provider's model name, usage asked for in streams, the model's output cap where the caller named none,
@@ -17,9 +17,20 @@ export function spliceRequest(bodyText: string, request: CanonicalRequest, targe
   }
   if (request.maxOutputTokens === null && target.maxOutputTokens > 0) {
     text = setMember(text, [quirks.maxTokensField ?? "max_tokens"], String(target.maxOutputTokens)) ?? text;
-  }
+  } else if (quirks.maxTokensField !== "max_completion_tokens") text = withKnownCap(text, request.maxOutputTokens, quirks);
   for (const field of quirks.refusedFields ?? []) text = removeMember(text, [field]);
   return text;
+}
+
+/**
+ * A cap by its newer name only is no cap at a provider that knows the older one, and more would be written than was held for: there it goes
+ * by the older name. Where nobody declared what is known, it goes by both.
+ */
+function withKnownCap(text: string, cap: number | null, quirks: Quirks): string {
+  const older = sliceAt(text, ["max_tokens"]);
+  if (cap === null || (older !== null && older !== "null")) return text;
+  const capped = setMember(text, ["max_tokens"], String(cap)) ?? text;
+  return quirks.maxTokensField === undefined ? capped : removeMember(capped, ["max_completion_tokens"]);
 }
 
 /** Where a chunk or body keeps the usage object that callers read. */

@@ -96,16 +96,20 @@ export function createAnswerWriter(context: EncoderContext, emit: Emit): AnswerW
 }
 
 function headOf(state: WriterState): { id: string; model: string; createdSeconds: number } {
-  const { id, model, createdSeconds } = state.context;
-  state.head ??= { id, model, createdSeconds };
+  const { id, answerId, model, createdSeconds } = state.context;
+  state.head ??= { id: answerId ?? id, model, createdSeconds };
   return state.head;
 }
 
 function writeEvent(state: WriterState, event: CanonicalEvent): void {
   switch (event.type) {
     case "start": {
-      const { id, model, createdSeconds } = state.context;
-      state.head ??= { id: event.id ?? id, model: event.model ?? model, createdSeconds: event.createdSeconds ?? createdSeconds };
+      const { id, answerId, model, createdSeconds } = state.context;
+      state.head ??= {
+        id: answerId ?? event.id ?? id,
+        model: event.model ?? model,
+        createdSeconds: event.createdSeconds ?? createdSeconds,
+      };
       return;
     }
     case "usage":

@@ -1,5 +1,5 @@
 /** A provider's Responses answer → canonical events, from its stream or from its whole body. */
-import { isObject, type JsonObject, parseJson } from "../../../schema/json.ts";
+import { isObject, type JsonObject, ownMember, parseJson } from "../../../schema/json.ts";
 import type { GatewayError } from "../../../schema/error.ts";
 import type { CanonicalEvent, FinishReason } from "../canonical.ts";
 import { elementSlices, sliceAt } from "../json-text.ts";
@@ -166,9 +166,9 @@ const OTHER_STATUSES: Readonly<Record<string, FinishReason>> = { queued: "pause"
 function finishOf(response: JsonObject, items: ItemReader): { unified: FinishReason; raw: string } {
   const details = response["incomplete_details"];
   const reason = isObject(details) ? textOf(details["reason"]) : "";
-  if (reason !== "") return { unified: INCOMPLETE_REASONS[reason] ?? "stop", raw: reason };
+  if (reason !== "") return { unified: ownMember(INCOMPLETE_REASONS, reason) ?? "stop", raw: reason };
   const status = textOf(response["status"]);
-  const other = OTHER_STATUSES[status];
+  const other = ownMember(OTHER_STATUSES, status);
   if (other !== undefined) return { unified: other, raw: status };
   const { called, refused } = items.facts();
   return { unified: called ? "tool-calls" : refused ? "refusal" : "stop", raw: status };

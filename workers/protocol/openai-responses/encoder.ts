@@ -1,4 +1,5 @@
 /** Canonical events → a caller's Responses stream, or its whole body: ids, sequence numbers, the envelope and the terminal event. */
+import type { GatewayError } from "../../../schema/error.ts";
 import type { CanonicalEvent } from "../canonical.ts";
 import { stringifyWithRaw } from "../json-text.ts";
 import type { Encoder, EncoderContext } from "../protocol.ts";
@@ -6,7 +7,7 @@ import { renderSseFrame } from "../sse.ts";
 import { type AnswerWriter, createAnswerWriter } from "./answer-writer.ts";
 import { renderUsage } from "./usage.ts";
 
-type Status = "in_progress" | "completed" | "incomplete" | "failed";
+type Status = "in_progress" | "completed" | "incomplete" | "failed" | "cancelled";
 
 /** How the answer ended, in this wire's words. */
 interface Ending {
@@ -61,7 +62,19 @@ function responseObject(writer: AnswerWriter, ending: Ending, context: EncoderCo
     usage: isOver ? renderUsage(usage, context.costMicroRub(usage)) : null,
     user: null,
     metadata: {},
+    ...context.echo,
   };
+}
+
+/** The response object of an answer that is not there yet, or never will be. */
+export function responseWithout(
+  status: "in_progress" | "failed" | "cancelled",
+  context: EncoderContext,
+  error: GatewayError | null,
+): string {
+  const writer = createAnswerWriter(context, () => {});
+  const shown = error === null ? {} : { error: { code: error.upstream_code ?? error.code, message: error.message } };
+  return stringifyWithRaw({ ...responseObject(writer, { status, reason: null }, context), error: null, ...shown });
 }
 
 export function createEncoder(context: EncoderContext): Encoder {
@@ -111,4 +124,15 @@ export function renderResponse(events: readonly CanonicalEvent[], context: Encod
   for (const event of events) writer.write(event);
   writer.finish();
   return stringifyWithRaw(responseObject(writer, endingOf(writer), context));
+}
+
+/**
+ * The end of a stream that another wrote: its terminal event, numbered on. The events that would close its items name items by ids that only
+ * the other knew, and the terminal event repeats the items anyway.
+ */
+export function continued(pieces: readonly (string | Uint8Array)[], frames: number): string[] {
+  const last = pieces.at(-1);
+  const terminal = typeof last === "string" ? last.slice(last.lastIndexOf("event: ")) : "";
+  // Inside a string the quotes of a number's name would be escaped, so this is the frame's own.
+  return [terminal.replace(/"sequence_number":\d+/, `"sequence_number":${frames}`)];
 }

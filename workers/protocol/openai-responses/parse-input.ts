@@ -5,7 +5,7 @@
 import { checkWith } from "../../../schema/json.ts";
 import { type ResponseItem, responseItemSchema, type ResponsePart, responsePartSchema } from "../../../schema/wire/openai-responses.ts";
 import type { Block, MediaSource, Turn } from "../canonical.ts";
-import { elementSlices, sliceAt } from "../json-text.ts";
+import { type JsonSource, textAt } from "../json-source.ts";
 import { readAddress, readFileData } from "../media-address.ts";
 import { demand, WrongField } from "../request-body.ts";
 import { isOwnReasoningId } from "./item-id.ts";
@@ -13,17 +13,11 @@ import { isOwnReasoningId } from "./item-id.ts";
 interface InputState {
   turns: Turn[];
   rest: Record<string, unknown>;
-  /** The exact text of one item, looked up only for items the hub has no block for. */
-  source: (index: number) => string;
+  source: JsonSource;
 }
 
 /** Reads the items in order. A wrong one throws `WrongField` with its path. `rest` takes what only this wire's items have. */
-export function readInput(items: readonly unknown[], bodyText: string, rest: Record<string, unknown>): Turn[] {
-  let slices: string[] | null = null;
-  const source = (index: number): string => {
-    slices ??= elementSlices(bodyText, ["input"]);
-    return slices[index] ?? JSON.stringify(items[index]);
-  };
+export function readInput(items: readonly unknown[], source: JsonSource, rest: Record<string, unknown>): Turn[] {
   const state: InputState = { turns: [], rest, source };
   for (const [index, value] of items.entries()) {
     const checked = checkWith(responseItemSchema, value);
@@ -55,19 +49,34 @@ function readItem(state: InputState, item: ResponseItem, index: number): void {
       return readReference(state, item, index);
     default: {
       const isAnswered = type.endsWith("_output") || type === "mcp_approval_response";
-      const block: Block = { type: "opaque", protocol: "openai-responses", kind: type, json: state.source(index) };
+      const block: Block = {
+        type: "opaque",
+        protocol: "openai-responses",
+        kind: type,
+        json: textAt(state.source, ["input", index]) ?? JSON.stringify(item),
+      };
       return add(state, isAnswered ? "tool" : "assistant", [block]);
     }
   }
 }
 
-/** Items of earlier answers by their id alone. Reasoning that we translated is kept nowhere, and the answer goes on without it: a lost hint. */
+/**
+ * Items of earlier answers by their id alone, which are put in before a call comes here wherever they are kept. Of those that are not, reasoning
+ * that we translated is of no provider's, and the answer goes on without it: a lost hint.
+ */
 function readReference(state: InputState, item: ResponseItem, index: number): void {
   if (typeof item["id"] === "string" && isOwnReasoningId(item["id"])) {
     state.rest["input.item_reference"] = item["id"];
     return;
   }
-  add(state, "assistant", [{ type: "opaque", protocol: "openai-responses", kind: "item_reference", json: state.source(index) }]);
+  add(state, "assistant", [
+    {
+      type: "opaque",
+      protocol: "openai-responses",
+      kind: "item_reference",
+      json: textAt(state.source, ["input", index]) ?? JSON.stringify(item),
+    },
+  ]);
 }
 
 /** Adds to the turn that is open, or opens one. Two messages of the assistant stay two turns. */
@@ -75,8 +84,9 @@ function add(state: InputState, role: Turn["role"], blocks: Block[], isMessage =
   const last = state.turns.at(-1);
   const isSpoken = last?.blocks.at(-1)?.type === "text" || last?.blocks.at(-1)?.type === "refusal";
   const isOpen = (role === "assistant" || role === "tool") && last?.role === role && !(isMessage && isSpoken);
-  if (isOpen) last.blocks.push(...blocks);
-  else state.turns.push({ role, name: null, blocks });
+  if (!isOpen) state.turns.push({ role, name: null, blocks });
+  // One by one: a call takes only so many arguments.
+  else for (const block of blocks) last.blocks.push(block);
 }
 
 function readMessage(state: InputState, item: ResponseItem, index: number): void {
@@ -101,7 +111,7 @@ function readContent(state: InputState, content: string | unknown[], place: Part
     const path = `input.${place.index}.${place.member}.${position}`;
     const checked = checkWith(responsePartSchema, part);
     if (!checked.ok) throw new WrongField(pathOf(path, checked.path), checked.message);
-    const source = (): string => sliceAt(state.source(place.index), [place.member, position]) ?? JSON.stringify(part);
+    const source = (): string => textAt(state.source, ["input", place.index, place.member, position]) ?? JSON.stringify(part);
     return readPart(checked.value, path, source);
   });
 }
@@ -176,9 +186,11 @@ function readReasoning(item: ResponseItem): Block {
 /** Between two parts of one reasoning there is a blank line. */
 export const PART_SEPARATOR = "\n\n";
 
+const looseTextSchema = responsePartSchema.partial();
+
 function textsOf(parts: readonly unknown[]): string {
   const texts = parts.map((part) => {
-    const checked = checkWith(responsePartSchema.partial(), part);
+    const checked = checkWith(looseTextSchema, part);
     return checked.ok ? (checked.value.text ?? "") : "";
   });
   return texts.filter((text) => text !== "").join(PART_SEPARATOR);

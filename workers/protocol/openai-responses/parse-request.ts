@@ -2,7 +2,7 @@
 import type { Outcome } from "../../../schema/error.ts";
 import { type ResponsesRequest, responsesRequestSchema } from "../../../schema/wire/openai-responses.ts";
 import type { CanonicalRequest, ResponseFormat, ToolChoice, ToolDefinition, Turn } from "../canonical.ts";
-import { elementSlices, sliceAt } from "../json-text.ts";
+import { createJsonSource, type JsonSource, textAt } from "../json-source.ts";
 import { demand, readRequestBody, WrongField } from "../request-body.ts";
 import { readInput } from "./parse-input.ts";
 
@@ -18,10 +18,10 @@ const STORED_INPUTS = ["previous_response_id", "conversation", "prompt"];
 
 /** Reads and checks a body. Errors: `invalid_json`, `invalid_request` with `param` the dotted path of the first wrong field. */
 export function parseRequest(bodyText: string): Outcome<CanonicalRequest> {
-  return readRequestBody(bodyText, responsesRequestSchema, (body) => readRequest(body, bodyText));
+  return readRequestBody(bodyText, responsesRequestSchema, (body) => readRequest(body, createJsonSource(bodyText)));
 }
 
-function readRequest(body: ResponsesRequest, bodyText: string): CanonicalRequest {
+function readRequest(body: ResponsesRequest, source: JsonSource): CanonicalRequest {
   const rest: Record<string, unknown> = {};
   for (const [field, value] of Object.entries(body)) {
     if (!READ_FIELDS.has(field) && value !== null && value !== undefined) rest[field] = value;
@@ -32,8 +32,8 @@ function readRequest(body: ResponsesRequest, bodyText: string): CanonicalRequest
     model: body.model,
     stream: body.stream === true,
     wantsStreamUsage: true,
-    turns: readTurns(body, bodyText, rest),
-    tools: readTools(body, bodyText, rest),
+    turns: readTurns(body, source, rest),
+    tools: readTools(body, source, rest),
     toolChoice: readToolChoice(body, rest),
     parallelToolCalls: body.parallel_tool_calls ?? null,
     maxOutputTokens: body.max_output_tokens ?? null,
@@ -43,20 +43,20 @@ function readRequest(body: ResponsesRequest, bodyText: string): CanonicalRequest
     stop: [],
     choices: 1,
     reasoning: readReasoning(body, rest),
-    responseFormat: readFormat(body, bodyText, rest),
+    responseFormat: readFormat(body, source, rest),
     user: body.user ?? null,
     rest,
   };
 }
 
 /** The instructions are the first turn, a system one; then the input's own. */
-function readTurns(body: ResponsesRequest, bodyText: string, rest: Record<string, unknown>): Turn[] {
+function readTurns(body: ResponsesRequest, source: JsonSource, rest: Record<string, unknown>): Turn[] {
   const turns: Turn[] = [];
   if (body.instructions) turns.push({ role: "system", name: null, blocks: [{ type: "text", text: body.instructions, cache: null }] });
   if (typeof body.input === "string") {
     turns.push({ role: "user", name: null, blocks: [{ type: "text", text: body.input, cache: null }] });
   } else {
-    turns.push(...readInput(body.input ?? [], bodyText, rest));
+    for (const turn of readInput(body.input ?? [], source, rest)) turns.push(turn);
   }
   const isStored = STORED_INPUTS.some((field) => rest[field] !== undefined);
   if (!isStored && (body.input === null || body.input === undefined)) throw new WrongField("input", "is required");
@@ -64,16 +64,15 @@ function readTurns(body: ResponsesRequest, bodyText: string, rest: Record<string
   return turns;
 }
 
-function readTools(body: ResponsesRequest, bodyText: string, rest: Record<string, unknown>): ToolDefinition[] {
+function readTools(body: ResponsesRequest, source: JsonSource, rest: Record<string, unknown>): ToolDefinition[] {
   const tools: ToolDefinition[] = [];
   if (!body.tools || body.tools.length === 0) return tools;
-  const sources = elementSlices(bodyText, ["tools"]);
   for (const [index, tool] of body.tools.entries()) {
     if (tool.type !== "function") {
       rest[`tools.${index}`] = tool;
       continue;
     }
-    const parameters = tool.parameters ? sliceAt(sources[index] ?? "", ["parameters"]) : null;
+    const parameters = tool.parameters ? textAt(source, ["tools", index, "parameters"]) : null;
     tools.push({
       name: demand(tool.name, `tools.${index}.name`),
       description: tool.description ?? null,
@@ -103,7 +102,7 @@ function readReasoning(body: ResponsesRequest, rest: Record<string, unknown>): C
   return effort === null ? null : { effort, budgetTokens: null, mode: null };
 }
 
-function readFormat(body: ResponsesRequest, bodyText: string, rest: Record<string, unknown>): ResponseFormat | null {
+function readFormat(body: ResponsesRequest, source: JsonSource, rest: Record<string, unknown>): ResponseFormat | null {
   for (const [field, value] of Object.entries(body.text ?? {})) {
     if (field !== "format" && value !== null && value !== undefined) rest[`text.${field}`] = value;
   }
@@ -116,7 +115,7 @@ function readFormat(body: ResponsesRequest, bodyText: string, rest: Record<strin
     return null;
   }
   if (typeof format.description === "string") rest["text.format.description"] = format.description;
-  const schemaText = sliceAt(bodyText, ["text", "format", "schema"]);
+  const schemaText = textAt(source, ["text", "format", "schema"]);
   if (schemaText === null || !format.schema) throw new WrongField("text.format.schema", "is required");
   return { kind: "json-schema", name: format.name ?? null, schemaText, strict: format.strict ?? null };
 }

@@ -1,0 +1,27 @@
+// data table: what must be true, by the numbers of the project's list. A check counts under each number that it asserts.
+
+export const INVARIANTS: ReadonlyMap<string, string> = new Map([
+  ["I1", "the balance is the sum of the entries"],
+  ["I2", "what is held is the sum of the open holds"],
+  ["I3", "available is balance less held, in memory as in the rows"],
+  ["I4", "the customer's and the house's accounts sum to zero"],
+  ["I5", "amounts are integers of the exact range"],
+  ["I6", "entries are numbered without gaps, and each is the next link of the chain"],
+  ["I7", "a request is charged once"],
+  ["I8", "every hold ends in its time, and at rest nothing is armed or under way"],
+  ["I9", "a charge is the formula of prices and usage, computed a second time"],
+  ["I10", "a charge is at most hold and available, and the rest is a loss that is booked"],
+  ["I11", "a repeat gives the first answer and changes no row"],
+  ["I12", "operations that commute end in one state"],
+  ["I13", "D1 has entries of the ledger and no others, at rest all of them"],
+  ["I14", "rollups are the sums of their rows"],
+  ["I15", "what the ledger counts as recorded is in D1"],
+  ["I16", "no entry is lost or made by a fault"],
+  ["I17", "credited is what was paid, each payment once"],
+  ["I18", "charged usage is what the upstream reported"],
+  ["I19", "a total that is split keeps its sum, each part within one unit of its share"],
+  ["I20", "a cost does not fall when tokens, price, rate or margin grow"],
+  ["I21", "parts cost the whole, or one unit more"],
+  ["I22", "ten requests cost a tenfold one within ten units"],
+  ["I23", "stored inputs give the stored charge again"],
+]);
