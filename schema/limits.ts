@@ -163,11 +163,15 @@ export const LIMITS = {
   streamTotalMilliseconds: 12 * 60_000,
   drainMilliseconds: 10 * 60_000,
   heartbeatMilliseconds: 15_000,
+  /** The same where a client that has left is to be found within a second, so that its upstream ends: it takes two writes. */
+  probeMilliseconds: 300,
   holdTtlMilliseconds: 25 * 60_000,
   progressWriteMilliseconds: 1_000,
   settleRetryMillisecondsMax: 60_000,
   settleBeforeEndMilliseconds: 2_000,
   configCacheMilliseconds: 2_000,
+  /** After so long a refresh that has not ended is taken for lost, and another one is begun. */
+  configRefreshMilliseconds: 10_000,
   metricsCacheMilliseconds: 5_000,
   idempotencyRetentionMilliseconds: 24 * 3_600_000,
   // --- retries
@@ -326,7 +330,8 @@ export const LIMITS = {
   /** Pages that may follow one account at once, how often it looks for news for them, and after how long they have to ask again. */
   liveWatchersPerAccount: 64,
   liveLookMilliseconds: 400,
-  liveHeartbeatMilliseconds: 15_000,
+  /** A reader that has gone is found out by the next write, so this is also how long its place may stay taken. */
+  liveHeartbeatMilliseconds: 5_000,
   liveStreamMilliseconds: 120_000,
   /** Newest requests that are looked through for the router's decisions, and how many of those are shown. */
   decisionsSearched: 500,

@@ -101,8 +101,6 @@ export interface LaneRpc {
   resume(requestId: string, after: number): Promise<Response | null>;
   /** Ends a recorded request that is under way. False: it is not. */
   cancel(requestId: string): Promise<boolean>;
-  /** The caller of a streamed answer has left. Its stream may be silent, so that nobody would find out by writing to it. */
-  left(requestId: string): Promise<void>;
   /** Drives every request that nobody runs any more to its end. Gives how many were ended. */
   recover(): Promise<number>;
 }

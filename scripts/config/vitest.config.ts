@@ -3,7 +3,7 @@
  *
  * - `node`: the pure rooms and the tidy rules, in plain Node. Fast, and most of the tests.
  * - `workers`: real durable objects, queues and D1 inside workerd, with the bindings of wrangler.toml.
- * - `system`: the whole system as a child process, one file after the other.
+ * - `system`: the whole system as a child process, a system of its own for each file, two files at a time: much of a file is waiting.
  *
  * `npx vitest run --config scripts/config/vitest.config.ts --project node test/cost` runs one folder of one kind.
  */
@@ -81,7 +81,6 @@ export default defineConfig({
           name: "system",
           include: systemTests,
           environment: "node",
-          fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

@@ -56,6 +56,7 @@ describe("a call that does not fit its schema", () => {
     ["recorded", "no number", () => Number.NaN],
     ["ledger", "a text", () => "1; DROP TABLE entry"],
     ["messages", "texts", () => ["1"]],
+    ["live", "no word on what may be seen", () => ({})],
     ["request", "null", () => null],
     ["events", "an array", () => []],
     ["entryOf", "a number", () => 1],

@@ -56,3 +56,12 @@ describe("a circuit breaker", () => {
     expect(enter(after, LIMITS.breakerPauseMilliseconds).passes).toBe(true);
   });
 });
+
+test("calls that were under way when it opened are no further openings", () => {
+  let breaker = CLOSED_BREAKER;
+  for (let failures = 0; failures < LIMITS.breakerFailures; failures++) breaker = leave(breaker, "unhealthy", 1_000);
+  const opened = breaker;
+  for (const ended of ["unhealthy", "neither", "unhealthy"] as const) breaker = leave(breaker, ended, 1_500);
+  expect(breaker).toEqual(opened);
+  expect(enter(breaker, 1_000 + LIMITS.breakerPauseMilliseconds).passes).toBe(true);
+});

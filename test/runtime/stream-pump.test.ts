@@ -26,7 +26,7 @@ function plainRelay(): Relay & { meter: Meter } {
       const text = new TextDecoder().decode(bytes);
       if (text.includes("END")) meter.ended = true;
       else if (text.includes("ERR")) meter.error = gatewayError("provider_error", "said so");
-      else meter.contentSeen = true;
+      else if (text !== "") meter.contentSeen = true;
       return bytes;
     },
     end(failure) {
@@ -54,7 +54,9 @@ interface Stage {
   seenBeforeSettle: () => string;
 }
 
-function stage(options: Partial<Pick<PumpInput, "drainWithoutClient" | "afford" | "outlet">> = {}): Stage {
+function stage(
+  options: Partial<Pick<PumpInput, "drainWithoutClient" | "afford" | "outlet" | "everyMoment" | "holdsBeginning" | "timeouts">> = {},
+): Stage {
   let controller: ReadableStreamDefaultController<Uint8Array> | null = null;
   let aborted = false;
   const source = new ReadableStream<Uint8Array>({
@@ -79,8 +81,8 @@ function stage(options: Partial<Pick<PumpInput, "drainWithoutClient" | "afford" 
     source,
     sink: pipe.writable,
     relay: plainRelay(),
-    drainWithoutClient: options.drainWithoutClient ?? false,
-    ...(options.afford === undefined ? {} : { afford: options.afford }),
+    drainWithoutClient: false,
+    ...options,
     outlet: options.outlet ?? null,
     heartbeat: encode(":beat\n"),
     now: () => now,
@@ -328,5 +330,55 @@ describe("a stream that is cancelled", () => {
     await pump.end;
     pump.cancel();
     expect(settled).toMatchObject([{ ending: "complete" }]);
+  });
+});
+
+describe("a client of a silent stream", () => {
+  test("is looked for by writing to it, where its leaving ends the upstream and nowhere else", async () => {
+    const heard: string[] = [];
+    for (const drainWithoutClient of [false, true]) {
+      let look: () => void = () => undefined;
+      const everyMoment = (given: () => void): (() => void) => {
+        look = given;
+        return () => (look = () => undefined);
+      };
+      const { push, advance, received } = stage({ drainWithoutClient, everyMoment });
+      push("one ");
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      look();
+      advance(LIMITS.probeMilliseconds);
+      look();
+      look();
+      advance(LIMITS.probeMilliseconds);
+      look();
+      push("END");
+      heard.push(await received());
+    }
+    expect(heard).toEqual(["one :beat\n:beat\nEND", "one END"]);
+  });
+});
+
+describe("a stream that another could replace", () => {
+  const replaceable = { holdsBeginning: true };
+
+  test("gives nothing out until it has begun, and then all of it", async () => {
+    const { push, received, pump } = stage(replaceable);
+    push("");
+    push("one ");
+    push("END");
+    expect(await received()).toBe("one END");
+    expect((await pump.end).ending).toBe("complete");
+  });
+
+  test("that gives signs of life and no token runs out of the time for its first", async () => {
+    const { push, advance, tick, pump, settled } = stage({ ...replaceable, timeouts: { firstToken: 1_500, idle: 1_000, total: 60_000 } });
+    for (let signs = 0; signs < 2; signs++) {
+      push("");
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      advance(800);
+      tick();
+    }
+    expect(await pump.end).toMatchObject({ ending: "failed", started: false, error: { code: "provider_timeout" } });
+    expect(settled).toHaveLength(1);
   });
 });

@@ -32,6 +32,10 @@ async function newPage(browser: Browser): Promise<Page> {
     if (message.type() === "error" && !/status of 4\d\d/.test(message.text())) complaints.push(message.text());
   });
   page.on("pageerror", (error) => complaints.push(error.message));
+  page.on("request", (request) => {
+    const { protocol, hostname } = new URL(request.url());
+    if (protocol.startsWith("http") && !["127.0.0.1", "localhost"].includes(hostname)) complaints.push(`asked elsewhere: ${request.url()}`);
+  });
   return page;
 }
 
@@ -233,6 +237,29 @@ describe.skipIf(!hasBrowser)("the dashboard in a browser", () => {
     expect(new URL(owner.url()).pathname).toBe(home);
   });
 
+  test("the palette goes to a page, a model or a request by the keyboard alone, and single keys go to pages", async () => {
+    await owner.goto(`${system.url.replace("127.0.0.1", "localhost")}${home}`);
+    await owner.keyboard.press("Control+k");
+    const palette = owner.getByRole("dialog", { name: "Go to" });
+    await palette.waitFor();
+    await owner.keyboard.type("gpt-5-mini");
+    await owner.getByRole("option", { name: /Models with/ }).waitFor();
+    await owner.keyboard.press("Enter");
+    await owner.waitForURL(/\/models\?q=gpt-5-mini$/);
+    await owner.keyboard.press("g");
+    await owner.keyboard.press("k");
+    await owner.waitForURL(/\/keys$/);
+    await owner.keyboard.press("?");
+    await palette.waitFor();
+    await owner.keyboard.press("ArrowDown");
+    await owner.keyboard.press("Enter");
+    await owner.waitForURL(/\/requests$/);
+    await owner.keyboard.press("/");
+    expect(await owner.evaluate("document.activeElement.name")).toBe("model");
+    await owner.keyboard.type("gk");
+    expect(owner.url()).toMatch(/\/requests$/);
+  });
+
   test("the language, the look and the reader's zone are kept", async () => {
     await member.goto(`${system.url}${home}`);
     await member.getByRole("button", { name: "Русский" }).click();
@@ -253,15 +280,31 @@ describe.skipIf(!hasBrowser)("the dashboard in a browser", () => {
   });
 
   test("a checker of accessibility finds nothing serious on any page, in the light or in the dark", async () => {
-    const pages = ["", "/requests", "/usage", "/balance", "/balance/receivers", "/keys", "/models", "/playground", "/people"].map(
-      (path) => home + path,
-    );
+    const pages = [
+      "",
+      "/requests",
+      "/usage",
+      "/balance",
+      "/balance/receivers",
+      "/keys",
+      "/models",
+      "/models/cost?model=openai/gpt-5",
+      "/playground",
+      "/people",
+    ].map((path) => home + path);
     const found: string[] = [];
     for (const colorScheme of ["light", "dark"] as const) {
       await owner.emulateMedia({ colorScheme });
       // What a page is made of is the same in the dark; only its colours are others.
       const rules = colorScheme === "dark" ? ["color-contrast"] : null;
-      for (const path of [...pages, "/me", "/app?all", "/app/nothing"]) {
+      const others = [
+        "/app/installation/routing",
+        "/app/installation/reliability",
+        "/docs",
+        "/docs?operation=POST%20%2Fv1%2Forders",
+        "/status",
+      ];
+      for (const path of [...pages, ...others, "/me", "/app?all", "/app/nothing"]) {
         await owner.goto(`${system.url.replace("127.0.0.1", "localhost")}${path}`);
         for (const fault of await accessibilityFaults(owner, rules)) found.push(`${colorScheme} ${path}: ${fault}`);
       }

@@ -106,7 +106,7 @@ async function expectBilledAsInvoiced(account: Account, { id }: Sent): Promise<v
   expect(await account.balance()).toMatchObject({ balance_micro_rub: CREDIT - charged, held_micro_rub: 0 });
 }
 
-describe("while nothing of the answer was seen, the next candidate gives all of it, and its price is charged", () => {
+describe.concurrent("while nothing of the answer was seen, the next candidate gives all of it, and its price is charged", () => {
   test.each([
     "hang",
     "stall=0",
@@ -151,7 +151,7 @@ describe("while nothing of the answer was seen, the next candidate gives all of 
   });
 });
 
-describe("after the first token there is one clean error, and nobody else is asked", () => {
+describe.concurrent("after the first token there is one clean error, and nobody else is asked", () => {
   test.each(["stall=4", "cut=4", "end=4", "error_at=4"])("%s", async (fault) => {
     const account = await stage.account(CREDIT);
     const sent = await ask(account, `openai/gpt-5-mini@${fault},chunks=8,tokens=40,delay=5`);
@@ -169,7 +169,7 @@ describe("after the first token there is one clean error, and nobody else is ask
   });
 });
 
-describe("a circuit breaker", () => {
+describe.concurrent("a circuit breaker", () => {
   test("opens for an upstream that was killed, spares it while it rests, and closes when it is back", async () => {
     const account = await stage.account(CREDIT);
     const model = "groq/llama-3.3-70b-versatile";

@@ -114,10 +114,6 @@ export class AccountDO extends LedgerObject implements AccountRpc {
     return this.#lane.resume(received(RPC_TAKES.name, requestId), received(RPC_TAKES.place, after));
   }
 
-  async left(requestId: unknown): Promise<void> {
-    this.#lane.left(received(RPC_TAKES.name, requestId));
-  }
-
   async cancel(requestId: unknown): Promise<boolean> {
     return this.#lane.cancel(received(RPC_TAKES.name, requestId));
   }

@@ -43,7 +43,6 @@ export class Lane {
   readonly rows: RequestRows;
   readonly #records: StreamRows;
   readonly #cancels = new Map<string, () => Promise<void>>();
-  readonly #leavings = new Map<string, () => void>();
   readonly #wiring: LaneWiring;
   readonly #ports: OwnerPorts;
   readonly #running = new Set<string>();
@@ -166,11 +165,6 @@ export class Lane {
     return new Response(pipe.readable, { headers: found.headers });
   }
 
-  /** The caller of a streamed answer has left; nothing where it has ended. */
-  left(requestId: string): void {
-    this.#leavings.get(requestId)?.();
-  }
-
   /** Ends a recorded request that is under way. False: it is not. */
   async cancel(requestId: string): Promise<boolean> {
     const cancel = this.#cancels.get(requestId);
@@ -202,7 +196,6 @@ export class Lane {
     this.#running.delete(requestId);
     this.#opened.delete(requestId);
     this.#cancels.delete(requestId);
-    this.#leavings.delete(requestId);
   }
 
   #wire(): OwnerPorts {
@@ -224,7 +217,6 @@ export class Lane {
       conversations,
       recordings,
       onCancel: (id, cancel) => this.#cancels.set(id, cancel),
-      onLeft: (id, leave) => this.#leavings.set(id, leave),
       runtime: {
         fetch: (url, init) => upstream.fetch(url, init),
         now: () => Date.now(),

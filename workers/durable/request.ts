@@ -66,10 +66,6 @@ export class RequestDO extends DurableObject<Env> implements LaneRpc {
     return this.#lane.resume(received(RPC_TAKES.name, requestId), received(RPC_TAKES.place, after));
   }
 
-  async left(requestId: unknown): Promise<void> {
-    this.#lane.left(received(RPC_TAKES.name, requestId));
-  }
-
   async cancel(requestId: unknown): Promise<boolean> {
     return this.#lane.cancel(received(RPC_TAKES.name, requestId));
   }

@@ -71,7 +71,8 @@ export class CallerStream implements CallerEnd {
   #beat(): void {
     if (this.#isDecided || this.writer.clientGone || this.#run.caller.framing !== "sse") return;
     this.writer.write(HEARTBEAT);
-    this.#ports.runtime.after(LIMITS.heartbeatMilliseconds, () => this.#beat());
+    // Whoever has left is found by writing, so this is also how its upstream ends.
+    this.#ports.runtime.after(LIMITS.probeMilliseconds, () => this.#beat());
   }
 
   #callerLeft(): void {
@@ -80,6 +81,15 @@ export class CallerStream implements CallerEnd {
     live.cancelled = true;
     live.stop?.();
   }
+}
+
+/** Calls `tick` every few hundred milliseconds, until the returned function is called. */
+export function everyMoment({ after }: OwnerPorts["runtime"], tick: () => void): () => void {
+  let callOff = after(LIMITS.probeMilliseconds, function again() {
+    tick();
+    callOff = after(LIMITS.probeMilliseconds, again);
+  });
+  return () => callOff();
 }
 
 export function streamHeaders(run: Run): Record<string, string> {

@@ -165,7 +165,6 @@ function keptFacts({ conversation, request_id }: ServeEnvelope): Pick<EncoderCon
 async function answer(run: Run, ports: OwnerPorts): Promise<Response> {
   if (!run.envelope.stream) return answerOfCandidates(run, ports);
   const line = (run.callerStream = new CallerStream(run, ports));
-  ports.onLeft(run.live.id, () => line.writer.abandon());
   const calledOff = ports.runtime.after(LIMITS.silenceMilliseconds, () => line.open());
   const answering = answerOfCandidates(run, ports).finally(calledOff);
   ports.keepAlive(answering.catch((error: unknown) => line.fail(FAILED_INSIDE).then(() => Promise.reject(error))).catch(() => undefined));

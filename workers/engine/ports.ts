@@ -88,8 +88,6 @@ export interface OwnerPorts {
   recordings: RecordingPort;
   /** What ends a request that its caller calls off while it runs. */
   onCancel: (id: string, cancel: () => Promise<void>) => void;
-  /** What is to be done when the caller of a streamed answer is known to have left. */
-  onLeft: (id: string, leave: () => void) => void;
   runtime: RuntimePorts;
   /** The health of providers' addresses, shared by all requests of the lane. */
   health: HealthPort;

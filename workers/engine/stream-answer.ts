@@ -10,7 +10,7 @@ import { faultOfDocument, isStream } from "../runtime/not-a-stream.ts";
 import { startPump, type PumpEnd } from "../runtime/stream-pump.ts";
 import { timeoutsOf } from "../runtime/timeouts.ts";
 import { type AnswerRecorder, recorderOf } from "./answer-recorder.ts";
-import { failureTo, HEARTBEAT, streamHeaders } from "./caller-stream.ts";
+import { everyMoment, failureTo, HEARTBEAT, streamHeaders } from "./caller-stream.ts";
 import { finishRequest, noteStreaming, saveProgress } from "./finish-request.ts";
 import type { OwnerPorts } from "./ports.ts";
 import { recordingOf } from "./recorded-stream.ts";
@@ -58,6 +58,7 @@ export async function streamAnswer(input: AnswerInput, ports: OwnerPorts): Promi
     now: ports.runtime.now,
     pause: (milliseconds) => new Promise((resolve) => ports.runtime.after(milliseconds, resolve)),
     everySecond: ports.everySecond,
+    everyMoment: (tick) => everyMoment(ports.runtime, tick),
     afford: budget.afford,
     onProgress: () => {
       saveProgress(live, ports);

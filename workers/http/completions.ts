@@ -29,7 +29,7 @@ import { type Documents, loadDocuments } from "./documents.ts";
 import { isEnsemble, planEnsemble } from "./ensembles.ts";
 import type { ActiveProvider } from "./environment.ts";
 import { deploymentsFor, fallbacksOf, withFallbacks } from "./fallbacks.ts";
-import { type Connection, newRequestId, ownByObject } from "./own-by-object.ts";
+import { newRequestId, ownByObject } from "./own-by-object.ts";
 import { typeFault } from "./respond.ts";
 import { guardRefusal } from "./prompt-guard.ts";
 import { routePorts } from "./route-ports.ts";
@@ -78,7 +78,7 @@ function portsOf(context: Context<AppEnv>, caller: KnownCaller, requestId: strin
       return planned.ok ? { ok: true, value: asConfigured(planned.value, (await documentsOf(context)).config) } : planned;
     },
     fetchMedia: (addresses) => fetchMedia(addresses, mediaPorts(env)),
-    own: (envelope: Omit<ServeEnvelope, "request_id">) => ownByObject(envelope, requestId, { env, connection: connectionOf(context) }),
+    own: (envelope: Omit<ServeEnvelope, "request_id">) => ownByObject(envelope, requestId, env),
     hash: hashText,
     evidence: evidenceOf(env),
     requestId,
@@ -88,10 +88,6 @@ function portsOf(context: Context<AppEnv>, caller: KnownCaller, requestId: strin
 /** The documents of this moment; read once in a while, so asking twice costs nothing. */
 function documentsOf({ env, executionCtx }: Context<AppEnv>): Promise<Documents> {
   return loadDocuments(env, (work) => executionCtx.waitUntil(work));
-}
-
-function connectionOf({ req, executionCtx }: Context<AppEnv>): Connection {
-  return { signal: req.raw.signal, waitUntil: (work) => executionCtx.waitUntil(work) };
 }
 
 /** A completion of our own for a caller: a request with an id, a hold and a charge of its own. */

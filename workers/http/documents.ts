@@ -24,7 +24,14 @@ interface Cached {
 }
 
 let cached: Cached | null = null;
-let refreshing: Promise<Cached> | null = null;
+/**
+ * When a request began to fetch a fresher document. A time and not the promise: one that a request began never settles once that request has been
+ * cancelled by its caller, so whoever waited for it would wait for ever.
+ */
+let refreshBegunAt = 0;
+/** Reads are numbered as they begin; one that was overtaken changes nothing. */
+let readsBegun = 0;
+let lastApplied = 0;
 
 /** The catalogue that the deployment brings along. */
 export function defaultPrices(): PriceDocument {
@@ -35,22 +42,28 @@ export function defaultPrices(): PriceDocument {
 
 /** The documents in force. `waitUntil` carries the refresh that this request does not wait for. */
 export async function loadDocuments(env: Env, waitUntil: (work: Promise<unknown>) => void): Promise<Documents> {
-  if (cached === null) return (await refresh(env)).documents;
-  if (Date.now() - cached.readAt > LIMITS.configCacheMilliseconds && refreshing === null) {
-    waitUntil(refresh(env).catch((error: unknown) => console.error("documents were not refreshed", error)));
+  if (cached === null) return (await read(env)).documents;
+  const now = Date.now();
+  if (now - cached.readAt > LIMITS.configCacheMilliseconds && now - refreshBegunAt > LIMITS.configRefreshMilliseconds) {
+    refreshBegunAt = now;
+    waitUntil(
+      read(env).then(
+        () => (refreshBegunAt = 0),
+        (error: unknown) => console.error("documents were not refreshed", error),
+      ),
+    );
   }
   return cached.documents;
 }
 
-function refresh(env: Env): Promise<Cached> {
-  refreshing ??= read(env).finally(() => (refreshing = null));
-  return refreshing;
-}
-
 /** Reads both kinds; an unchanged version keeps its object, so that what was computed from it stays valid. */
 async function read(env: Env): Promise<Cached> {
+  readsBegun += 1;
+  const place = readsBegun;
   const [prices, config] = await Promise.all([latestDocument(env.DB, "prices"), latestDocument(env.DB, "config")]);
   const before = cached;
+  if (before !== null && place < lastApplied) return before;
+  lastApplied = place;
   const isSame = (kind: KeptKind, number: number): boolean => before !== null && before.numbers[kind] === number;
   const pricesNumber = prices?.number ?? 0;
   const configNumber = config?.number ?? 0;
@@ -93,7 +106,6 @@ function stored<T>(parsed: Parsed<T>): T {
 /** Stores the next version of a validated document; it is in force in this isolate when this resolves, elsewhere within the cache's life. */
 export async function storeDocument(env: Env, kind: KeptKind, body: string): Promise<number> {
   const number = await insertDocument(env.DB, kind, body, Date.now());
-  refreshing = null;
-  await refresh(env);
+  await read(env);
   return number;
 }

@@ -34,39 +34,18 @@ function accountObjectId(accountId: string, env: Env): DurableObjectId {
   return id;
 }
 
-type LaneCalls = Pick<LaneRpc, "serve" | "request" | "events" | "resume" | "cancel" | "left">;
+type LaneCalls = Pick<LaneRpc, "serve" | "request" | "events" | "resume" | "cancel">;
 
 /** The object of one lane of an account. */
 export function laneStub(accountId: string, lane: number, env: Env): LaneCalls {
   return lane === 0 ? env.ACCOUNT.get(accountObjectId(accountId, env)) : env.REQUEST.get(env.REQUEST.idFromName(`${accountId}:${lane}`));
 }
 
-/** The caller's connection. */
-export interface Connection {
-  /** Aborted when the caller leaves. */
-  signal: AbortSignal;
-  /** Keeps the Worker alive until the promise ends, caller or not. */
-  waitUntil: (work: Promise<unknown>) => void;
-}
-
 /** Starts at lane 0, under `firstId`; a full lane names the next. A lane that fails is not asked again: what it took on, it settles by itself. */
-export async function ownByObject(
-  envelope: Omit<ServeEnvelope, "request_id">,
-  firstId: string,
-  { env, connection }: { env: Env; connection: Connection },
-): Promise<Response> {
+export async function ownByObject(envelope: Omit<ServeEnvelope, "request_id">, firstId: string, env: Env): Promise<Response> {
   const protocol = PROTOCOLS[envelope.protocol];
   let lane = 0;
   let requestId = firstId;
-  // The object would find out by writing to its caller, but a model that thinks gives it nothing to write.
-  if (envelope.stream)
-    connection.signal.addEventListener("abort", () => {
-      connection.waitUntil(
-        laneStub(envelope.account_id, lane, env)
-          .left(requestId)
-          .catch(() => undefined),
-      );
-    });
   for (let hop = 0; hop <= LIMITS.laneHops; hop++) {
     let result: ServeResult;
     try {

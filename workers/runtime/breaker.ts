@@ -30,6 +30,8 @@ export function enter(breaker: Breaker, now: number): { passes: boolean; breaker
 /** Notes how a call ended. */
 export function leave(breaker: Breaker, ended: "well" | "unhealthy" | "neither", now: number): Breaker {
   if (ended === "well") return CLOSED_BREAKER;
+  // A call of before the opening: what it says is known.
+  if (breaker.state === "open") return breaker;
   if (ended === "neither") return { ...breaker, trialSince: null };
   const failures = breaker.failures + 1;
   if (breaker.state === "closed" && failures < LIMITS.breakerFailures) return { ...breaker, failures };

@@ -49,6 +49,11 @@ export interface PumpInput {
   pause: (milliseconds: number) => Promise<void>;
   /** Calls `tick` about once a second until the returned function is called. */
   everySecond: (tick: () => void) => () => void;
+  /**
+   * Calls `tick` a few times a second until the returned function is called. A client that has left is only found by writing to it, and it
+   * takes two writes: where leaving ends the upstream, one that gets nothing for so long is sent a heartbeat. Left out: it is not looked for.
+   */
+  everyMoment?: (tick: () => void) => () => void;
   /** Asked after each piece of the answer: null when it goes on; a promise is waited for, and gives the reason when the answer is to be cut. */
   afford?: () => Promise<GatewayError | null> | null;
   /** Something was produced since the last second. */
@@ -126,6 +131,7 @@ class StreamPump {
     const { relay, settle } = this.#input;
     const reader = this.#reader;
     const stopTicking = this.#input.everySecond(() => this.#tick());
+    const stopLooking = this.#input.drainWithoutClient ? undefined : this.#input.everyMoment?.(() => this.#look());
     const last = await this.#forward(reader);
     const tail = relay.meter.ended ? NOTHING : this.#released(relay.end(this.#failure));
     if (this.#input.holdsBeginning === true) this.#commit(tail, relay.meter.error === null);
@@ -140,6 +146,7 @@ class StreamPump {
     }
     reader.cancel().catch(() => undefined);
     stopTicking();
+    stopLooking?.();
     this.#resolveFirst();
     return { ...end, clientGone: this.#writer.clientGone };
   }
@@ -250,7 +257,7 @@ class StreamPump {
     else if (this.#goneAt !== null && now - this.#goneAt > LIMITS.drainMilliseconds) this.#fail(TOO_LONG());
     else {
       const overdue = this.#overdue(now);
-      if (overdue === null) this.#beat(now);
+      if (overdue === null) this.#beat(now, LIMITS.heartbeatMilliseconds);
       else this.#fail(overdue);
     }
   }
@@ -267,10 +274,14 @@ class StreamPump {
     return first === undefined ? null : first[1]();
   }
 
-  #beat(now: number): void {
+  #look(): void {
+    if (this.#waitingSince === null && !this.#writer.clientGone) this.#beat(this.#input.now(), LIMITS.probeMilliseconds);
+  }
+
+  #beat(now: number, silence: number): void {
     const { heartbeat } = this.#input;
     const silentSince = Math.max(this.#lastByteAt, this.#lastWriteAt);
-    if (heartbeat === null || !this.#started || now - silentSince < LIMITS.heartbeatMilliseconds) return;
+    if (heartbeat === null || !this.#started || now - silentSince < silence) return;
     this.#lastWriteAt = now;
     this.#writer.write(heartbeat);
   }

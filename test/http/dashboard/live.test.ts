@@ -7,7 +7,9 @@ import { type LiveState, liveStateSchema } from "../../../schema/live.ts";
 import { open, send } from "../gateway.ts";
 import { type Insider, newMember, newOwner } from "./browser.ts";
 
+/** Asks at a pace at which those who have gone are found out. */
 async function stateFor(insider: Insider): Promise<LiveState> {
+  await new Promise((resolve) => setTimeout(resolve, 100));
   const seen = await insider.browser.get(`/app/${insider.organisation}/live`);
   expect(seen.headers.get("content-type")).toBe("text/event-stream");
   return stateOf(seen.html);
@@ -41,7 +43,7 @@ describe("an account followed live", () => {
     let during = await stateFor(owner);
     expect(during.requests?.running).toMatchObject([{ id, model: "openai/gpt-5-mini" }]);
     expect(BigInt(during.money?.held_micro_rub ?? 0)).toBe(BigInt(during.requests?.running[0]?.hold_micro_rub ?? -1));
-    for (const end = Date.now() + 5_000; during.requests?.running[0]?.output_tokens == null && Date.now() < end;)
+    for (const end = Date.now() + 5_000; typeof during.requests?.running[0]?.output_tokens !== "number" && Date.now() < end;)
       during = await stateFor(owner);
     expect(BigInt(during.requests?.running[0]?.cost_micro_rub ?? 0)).toBeGreaterThan(0n);
     await whole;

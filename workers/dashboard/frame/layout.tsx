@@ -5,6 +5,7 @@ import { isAllowed } from "../../../schema/dashboard.ts";
 import { type AssetName, assetPath } from "./assets.ts";
 import { Icon } from "./icons.tsx";
 import { contentPolicy } from "./headers.ts";
+import { Palette, PaletteButton } from "./palette.tsx";
 import { FormToken } from "./parts.tsx";
 import type { NavigationEntry, View } from "./view.ts";
 import { common, LOCALES } from "./words.ts";
@@ -46,7 +47,7 @@ export async function render(view: View, facts: PageFacts, content: Child): Prom
         />
         <link rel="stylesheet" href={assetPath("app.css")} />
         <script type="module" nonce={nonce} src={assetPath("frame.js")}></script>
-        {(facts.islands ?? []).map((name) => (
+        {[...(view.person === null ? [] : ["palette.js" as const]), ...(facts.islands ?? [])].map((name) => (
           <script type="module" nonce={nonce} src={assetPath(name)}></script>
         ))}
       </head>
@@ -55,6 +56,7 @@ export async function render(view: View, facts: PageFacts, content: Child): Prom
           {words.skip}
         </a>
         {view.person === null ? <PlainHeader view={view} /> : <Navigation view={view} />}
+        {view.person === null ? null : <Palette view={view} />}
         <main id="content" tabindex={-1}>
           {view.env.PLYRUM_EVIDENCE === "offline" && view.organisation !== null ? <p class="evidence">{words.offline}</p> : null}
           {content}
@@ -105,6 +107,9 @@ function Navigation({ view }: { view: View }) {
         </ul>
       </nav>
       <ul class="side-foot">
+        <li>
+          <PaletteButton view={view} />
+        </li>
         <li class="cut">
           <a href="/me" {...(isCurrent(view, "/me") ? { "aria-current": "page" } : {})}>
             <Icon name="person" />

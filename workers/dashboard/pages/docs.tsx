@@ -208,9 +208,12 @@ function curlOf(view: View, { method, path, who, requestBody }: Operation): stri
   return [`curl -X ${method.toUpperCase()} ${view.url.origin}${path}`, ...key, ...body].join(" \\\n");
 }
 
+function schemaIn(of: z.infer<typeof contentSchema> | undefined): Schema | undefined {
+  return of?.content?.["application/json"]?.schema;
+}
+
 function OperationPage({ view, operation }: { view: View; operation: Operation }) {
   const text = words(view.locale);
-  const schemaIn = (of: z.infer<typeof contentSchema> | undefined): Schema | undefined => of?.content?.["application/json"]?.schema;
   const [body, answer] = [schemaIn(operation.requestBody), schemaIn(operation.responses["200"])];
   const isProtocol = body === undefined && operation.who === "clientKey" && operation.method === "post";
   return (

@@ -57,7 +57,6 @@ const words = bilingual({
     queue: "Queue",
     reason: "Reason",
     parked: "Parked",
-    replayedAt: "Sent again",
     replay: "Send all waiting again",
     replayed: (count: string) => `Sent again: ${count}. Applying a message twice changes nothing.`,
     audit: "Audit log",
@@ -77,7 +76,7 @@ const words = bilingual({
     held: "Удержано",
     outbox: "Ждут D1",
     outboxWhy: "записи журнала, которые D1 не подтвердила",
-    letters: "Недоставленных",
+    letters: "Недоставленные",
     lettersWhy: "отложены и ждут человека",
     ofPage: "по счетам на этой странице",
     holds: "Открытые удержания по возрасту",
@@ -104,7 +103,6 @@ const words = bilingual({
     queue: "Очередь",
     reason: "Причина",
     parked: "Отложено",
-    replayedAt: "Отправлено снова",
     replay: "Отправить все снова",
     replayed: (count: string) => `Отправлено снова: ${count}. Повтор сообщения ничего не меняет.`,
     audit: "Журнал изменений",
@@ -252,7 +250,7 @@ function Letters({ view, letters, waiting }: { view: PersonView; letters: readon
           <p>{text.noLettersWhy}</p>
         </Empty>
       ) : (
-        <Table caption={text.letters} head={[text.queue, text.reason, text.parked, text.replayedAt]}>
+        <Table caption={text.letters} head={[text.queue, text.reason, text.parked]}>
           {letters.map((letter) => (
             <tr>
               <td>
@@ -263,7 +261,6 @@ function Letters({ view, letters, waiting }: { view: PersonView; letters: readon
               <td>
                 <Instant view={view} at={letter.parked_at} />
               </td>
-              <td>{letter.replayed_at === null ? "–" : <Instant view={view} at={letter.replayed_at} />}</td>
             </tr>
           ))}
         </Table>
@@ -331,7 +328,7 @@ async function reliabilityPage(view: PersonView, told: Told = {}): Promise<Respo
   const [accounts, waiting, letters, events] = await Promise.all([
     accountsPage(env.DB, query.after, ACCOUNTS_SHOWN),
     countWaiting(env.DB),
-    deadLetters(env.DB, { limit: LETTERS_SHOWN, waitingOnly: false }),
+    deadLetters(env.DB, { limit: LETTERS_SHOWN, waitingOnly: true }),
     auditPage(env.DB, { beforeId: query.before, limit: EVENTS_SHOWN }),
   ]);
   const facts = await Promise.all(accounts.map((account) => factsOf(account, env)));
