@@ -31,7 +31,6 @@ const PAGES: readonly { name: string; path: string; prepare?: (page: Page) => Pr
   { name: "balance", path: `${ORGANISATION}/balance` },
   { name: "receivers", path: `${ORGANISATION}/balance/receivers` },
   { name: "keys", path: `${ORGANISATION}/keys` },
-  { name: "models", path: `${ORGANISATION}/models` },
   { name: "playground", path: `${ORGANISATION}/playground?model=openai/gpt-5`, prepare: play },
   { name: "models", path: `${ORGANISATION}/models` },
   { name: "model-cost", path: `${ORGANISATION}/models/cost?model=openai/gpt-5` },
@@ -42,6 +41,13 @@ const PAGES: readonly { name: string; path: string; prepare?: (page: Page) => Pr
   { name: "organisations", path: "/app?all" },
   { name: "not-found", path: "/app/nothing" },
 ];
+/** For whoever runs the installation. */
+const INSTALLATION = [
+  { name: "routing", path: "/app/installation/routing" },
+  { name: "reliability", path: "/app/installation/reliability" },
+];
+/** Charts are drawn and the first state of a live page has come. Waiting for silence would wait for ever: a live page's stream stays open. */
+const DRAWN_MILLISECONDS = 600;
 const DOORS = [
   { name: "sign-in", path: "/sign-in" },
   { name: "sign-up", path: "/sign-up" },
@@ -76,7 +82,14 @@ async function fill(system: System): Promise<void> {
   await ask(system, "/v1/chat/completions", { model: "openai/nothing-of-the-kind", messages });
 }
 
-async function shoot(browser: Browser, system: System, look: { scheme: "light" | "dark"; width: number; locale: string }): Promise<void> {
+interface Look {
+  scheme: "light" | "dark";
+  width: number;
+  locale: string;
+}
+
+/** A browser of this look, and what keeps a picture of where it is. */
+async function visitor(browser: Browser, look: Look): Promise<{ page: Page; save: (name: string) => Promise<void> }> {
   const context = await browser.newContext({
     colorScheme: look.scheme,
     viewport: { width: look.width, height: HEIGHT },
@@ -87,9 +100,15 @@ async function shoot(browser: Browser, system: System, look: { scheme: "light" |
   const page = await context.newPage();
   const suffix = `${look.width}-${look.scheme}${look.locale === "en-GB" ? "" : `-${look.locale.slice(0, 2)}`}.png`;
   const save = async (name: string): Promise<void> => {
-    await page.waitForLoadState("networkidle");
+    await page.waitForLoadState();
+    await page.waitForTimeout(DRAWN_MILLISECONDS);
     await page.screenshot({ path: join(FOLDER, `${name}-${suffix}`), fullPage: true });
   };
+  return { page, save };
+}
+
+async function shoot(browser: Browser, system: System, look: Look): Promise<void> {
+  const { page, save } = await visitor(browser, look);
   for (const { name, path } of DOORS) {
     await page.goto(system.url + path);
     await save(name);
@@ -103,7 +122,25 @@ async function shoot(browser: Browser, system: System, look: { scheme: "light" |
     await prepare?.(page);
     await save(name);
   }
-  await context.close();
+  await page.context().close();
+}
+
+async function shootInstallation(browser: Browser, system: System, look: Look): Promise<void> {
+  const { page, save } = await visitor(browser, look);
+  const { demo, firstOwner } = await signInLinks(system);
+  await page.goto(demo ?? system.url);
+  if (firstOwner !== null) {
+    // The first to come makes the demo owner the one who runs the installation.
+    await page.goto(firstOwner);
+    await page.locator("[name=organisation]").fill("Plyrum");
+    await page.locator("main form button[type=submit]").first().click();
+    await page.waitForURL(/\/app\/org_/);
+  }
+  for (const { name, path } of INSTALLATION) {
+    await page.goto(system.url + path);
+    await save(name);
+  }
+  await page.context().close();
 }
 
 async function main(): Promise<void> {
@@ -115,10 +152,13 @@ async function main(): Promise<void> {
   try {
     await fill(system);
     await new Promise((resolve) => setTimeout(resolve, 3_000));
-    for (const width of WIDTHS) {
-      for (const scheme of ["light", "dark"] as const) await shoot(browser, system, { scheme, width, locale: "en-GB" });
-    }
-    for (const width of WIDTHS) await shoot(browser, system, { scheme: "light", width, locale: "ru-RU" });
+    const looks = WIDTHS.flatMap((width): Look[] => [
+      { scheme: "light", width, locale: "en-GB" },
+      { scheme: "dark", width, locale: "en-GB" },
+      { scheme: "light", width, locale: "ru-RU" },
+    ]);
+    for (const look of looks) await shoot(browser, system, look);
+    for (const look of looks) await shootInstallation(browser, system, look);
     process.stdout.write(`screenshots: ${FOLDER}\n`);
   } finally {
     await browser.close();
