@@ -3,10 +3,11 @@
  *
  * `npm run check -- lint types` runs the named steps only. All steps run even when one fails; the closing line names those that did.
  */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { browserPath } from "./start/browser.ts";
 import { writeAssets } from "./start/assets.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -14,10 +15,13 @@ const sources = ["workers", "schema", "db", "scripts", "test"].filter((folder) =
 const config = (name: string): string => `scripts/config/${name}`;
 const vitest = ["vitest", "run", "--config", config("vitest.config.ts")];
 
+const INSTALL_MILLISECONDS = 180_000;
+
 interface Step {
   name: string;
   purpose: string;
   commands: string[][];
+  prepare?: () => void;
 }
 
 const STEPS: readonly Step[] = [
@@ -50,8 +54,37 @@ const STEPS: readonly Step[] = [
     commands: [[...vitest, "--project", "node", "--project", "workers"]],
   },
   // Apart from the others: a whole system wants both cores for itself.
-  { name: "system", purpose: "the whole system from outside", commands: [[...vitest, "--project", "system"]] },
+  { name: "system", purpose: "the whole system from outside", prepare: ensureBrowser, commands: [[...vitest, "--project", "system"]] },
 ];
+
+/** Tests of pages want Debian's Chromium: installed where it is missing and we may; otherwise the tests are skipped, and say so. */
+function ensureBrowser(): void {
+  if (browserPath() !== null) return;
+  const mayInstall = process.getuid?.() === 0 && existsSync("/usr/bin/apt-get");
+  process.stdout.write(
+    mayInstall
+      ? "Chromium is missing: installing Debian's package chromium for the tests of pages\n"
+      : "Chromium is missing: `apt install chromium` runs the tests of pages, which are skipped and named now\n",
+  );
+  if (!mayInstall) return;
+  if (!installChromium() && !(apt("update") && installChromium()))
+    process.stdout.write("Chromium could not be installed: the tests of pages are skipped and named\n");
+}
+
+function installChromium(): boolean {
+  return apt("install", "--yes", "--no-install-recommends", "chromium");
+}
+
+function apt(...parameters: string[]): boolean {
+  const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  return (
+    spawnSync("apt-get", ["-qq", ...parameters], {
+      stdio: ["ignore", "ignore", "inherit"],
+      env: environment,
+      timeout: INSTALL_MILLISECONDS,
+    }).status === 0
+  );
+}
 
 function run(command: string[]): Promise<boolean> {
   const [program = "", ...parameters] = command;
@@ -71,6 +104,7 @@ function run(command: string[]): Promise<boolean> {
 async function runStep(step: Step): Promise<boolean> {
   const started = performance.now();
   process.stdout.write(`\n── ${step.name}: ${step.purpose}\n`);
+  step.prepare?.();
   let passed = true;
   for (const command of step.commands) passed = (await run(command)) && passed;
   const seconds = ((performance.now() - started) / 1000).toFixed(1);

@@ -12,5 +12,7 @@ export default class SkipReporter implements Reporter {
 function describeSkip(test: TestCase): string {
   const result = test.result();
   const note = result.state === "skipped" ? result.note : undefined;
-  return `${test.module.relativeModuleId}: ${test.fullName} (${note ?? "no reason given"})`;
+  // A group that is skipped whole says why in its own name.
+  const reason = note ?? (test.fullName.includes("(skipped: ") ? "see its group" : "no reason given");
+  return `${test.module.relativeModuleId}: ${test.fullName} (${reason})`;
 }

@@ -9,6 +9,9 @@ export function browserPath(): string | null {
   return PATHS.find((path) => existsSync(path)) ?? null;
 }
 
+/** Part of the name of a group of tests that needs a browser: why it is skipped, where it is. */
+export const WITHOUT_BROWSER = browserPath() === null ? " (skipped: no Chromium is installed: apt install chromium)" : "";
+
 export async function launchBrowser(): Promise<Browser> {
   const executablePath = browserPath();
   if (executablePath === null) throw new Error("no Chromium is installed: apt install chromium");

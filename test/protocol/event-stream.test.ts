@@ -58,7 +58,8 @@ const decodedSchema = z.object({
 describe("Amazon's test vectors", () => {
   const binary = vectors.filter((name) => name.endsWith(".bin"));
 
-  test.skipIf(folder === null)("there are 29, of which 20 are binary", () => {
+  test("there are 29, of which 20 are binary", (context) => {
+    if (folder === null) return context.skip("no folder of recordings is beside the repository");
     expect([vectors.length, binary.length]).toEqual([29, 20]);
   });
 

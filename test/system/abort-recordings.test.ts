@@ -27,7 +27,9 @@ const chosen = Object.keys(MODELS).flatMap((protocol) =>
     .filter((recording) => {
       const reading = READINGS[recording.protocol]?.stream(recording.bytes, recording.provider);
       const isWhole = reading?.terminated === true && !reading.error && reading.outputTokens !== null;
-      return isWhole && eventsOf(recording) > 4 && eventsOf(recording) <= CHUNKS_MAX && !/[,=@]/.test(recording.name);
+      // A body of one provider's own way of counting is read by that provider's tests; here another one replays it.
+      const isUsual = !recording.name.includes("reasoning-beside");
+      return isWhole && isUsual && eventsOf(recording) > 4 && eventsOf(recording) <= CHUNKS_MAX && !/[,=@]/.test(recording.name);
     })
     .slice(0, 5),
 );

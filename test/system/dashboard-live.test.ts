@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { browserPath, launchBrowser } from "../../scripts/start/browser.ts";
+import { browserPath, launchBrowser, WITHOUT_BROWSER } from "../../scripts/start/browser.ts";
 import { signInLinks } from "../../scripts/start/sign-in-links.ts";
 import { startSystem, type System } from "../../scripts/start/system.ts";
 
@@ -69,7 +69,7 @@ async function balanceShown(): Promise<string> {
 }
 
 /** Without Chromium these are left out, which the other file of the dashboard says. */
-describe.skipIf(browserPath() === null)("an account in several browsers", () => {
+describe.skipIf(browserPath() === null)(`an account in several browsers${WITHOUT_BROWSER}`, () => {
   beforeAll(async () => {
     system = await startSystem({ stateDir, environment: {}, workerLog: false });
     browser = await launchBrowser();

@@ -9,7 +9,7 @@ import axe from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { browserPath, launchBrowser } from "../../scripts/start/browser.ts";
+import { browserPath, launchBrowser, WITHOUT_BROWSER } from "../../scripts/start/browser.ts";
 import { signInLinks } from "../../scripts/start/sign-in-links.ts";
 import { startSystem, type System } from "../../scripts/start/system.ts";
 import { withTestPayments } from "../../scripts/start/test-payments.ts";
@@ -71,7 +71,7 @@ async function amountOf(page: Page, label: string): Promise<number> {
   return Number(text.replaceAll(/[^\d.]/g, ""));
 }
 
-describe.skipIf(!hasBrowser)("the dashboard in a browser", () => {
+describe.skipIf(!hasBrowser)(`the dashboard in a browser${WITHOUT_BROWSER}`, () => {
   let system: System;
   let browser: Browser;
   let owner: Page;

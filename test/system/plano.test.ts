@@ -83,7 +83,10 @@ test.each([...Object.keys(OWN), ...names])("%s loads, and every key that nothing
   expect(config["model_providers"] ?? []).toHaveLength(declared.length);
 });
 
-test.runIf(names.length > 0)("all thirty of their files were there", () => expect(names).toHaveLength(30));
+test("all thirty of their files were there", (context) => {
+  if (names.length === 0) return context.skip("no folder of Plano's files is beside the repository");
+  expect(names).toHaveLength(30);
+});
 
 describe("the flows of the demos", () => {
   const messages = [{ role: "user", content: "Write a Python function that reverses a linked list." }];

@@ -130,7 +130,9 @@ test("200 stored plans and more give the events of their runs again", async () =
     { model: `anthropic/claude-sonnet-4-5@${fault}`, stream: true },
     { model: `anthropic/claude-sonnet-4-5@${fault}`, stream: false },
   ]);
-  const asked = [...bodies, ...faults];
+  // Where there are few bodies, some come twice: once more in pieces of seven bytes.
+  const inPieces = bodies.slice(0, Math.max(0, BODIES - bodies.length)).map((body) => ({ ...body, model: `${body.model},split=7` }));
+  const asked = [...bodies, ...inPieces, ...faults];
   const sent = await allOf(asked, ask);
   expect(sent.length).toBeGreaterThanOrEqual(200);
   const differences = (await allOf(sent, ({ id }) => differenceOf(id))).flat();
