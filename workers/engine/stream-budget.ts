@@ -5,6 +5,7 @@
  */
 import { gatewayError, type GatewayError } from "../../schema/error.ts";
 import { LIMITS } from "../../schema/limits.ts";
+import type { Usage } from "../../schema/usage.ts";
 import { cutUsage, hasPassed, type Reach, reachOf, type RunningAnswer, runningCost } from "../cost/running-cost.ts";
 import type { Meter } from "../protocol/relay-contract.ts";
 import type { Cut } from "../protocol/relay-cut.ts";
@@ -21,7 +22,7 @@ export interface StreamBudget {
 export function createStreamBudget(run: Run, meter: Readonly<Meter>, ports: OwnerPorts): StreamBudget {
   const { live, snapshot, envelope } = run;
   let held = BigInt(envelope.hold_micro_rub);
-  let reportedPrompt = "";
+  let reported: Usage | null = null;
   let reach: Reach | null = null;
   let ending: Cut | null = null;
 
@@ -31,10 +32,9 @@ export function createStreamBudget(run: Run, meter: Readonly<Meter>, ports: Owne
     outputCharacters: meter.outputCharacters,
   });
   const reachNow = (): Reach => {
-    const { input_tokens, cache_read_tokens, cache_write_5m_tokens, cache_write_1h_tokens } = meter.usage;
-    const prompt = `${input_tokens} ${cache_read_tokens} ${cache_write_5m_tokens} ${cache_write_1h_tokens}`;
-    if (reach === null || prompt !== reportedPrompt) reach = reachOf(snapshot, answer(), held);
-    reportedPrompt = prompt;
+    // Asked after every piece; a usage is replaced when there is a newer one, never changed.
+    if (reach === null || meter.usage !== reported) reach = reachOf(snapshot, answer(), held);
+    reported = meter.usage;
     return reach;
   };
   const cutFor = (error: GatewayError): GatewayError => {

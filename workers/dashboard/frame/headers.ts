@@ -32,13 +32,14 @@ const ALWAYS: Readonly<Record<string, string>> = {
     "camera=(), microphone=(), geolocation=(), payment=(), usb=(), publickey-credentials-get=(self), publickey-credentials-create=(self)",
 };
 
-/** The answer with what every one must have; what it says itself stays. */
+/** The answer with what every one must have; what it says itself stays, and of two lines about a cookie its own holds, being the last. */
 export function secured(answer: Response, facts: { isSecure: boolean; cookies: readonly string[] }): Response {
   const headers = new Headers(answer.headers);
   for (const [name, value] of Object.entries(ALWAYS)) if (!headers.has(name)) headers.set(name, value);
   if (!headers.has("content-security-policy")) headers.set("content-security-policy", contentPolicy(null));
   if (!headers.has("cache-control")) headers.set("cache-control", "no-store, private");
   if (facts.isSecure) headers.set("strict-transport-security", "max-age=31536000");
-  for (const cookie of facts.cookies) headers.append("set-cookie", cookie);
+  headers.delete("set-cookie");
+  for (const cookie of [...facts.cookies, ...answer.headers.getSetCookie()]) headers.append("set-cookie", cookie);
   return new Response(answer.body, { status: answer.status, statusText: answer.statusText, headers });
 }

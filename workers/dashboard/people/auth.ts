@@ -17,7 +17,7 @@ import { derivedSecret, hexOf } from "./secrets.ts";
 
 export const AUTH_PATH = "/auth";
 const PRODUCT_NAME = "Plyrum";
-const ORIGINS_KEPT = 16;
+const ANSWERS_KEPT = 32;
 
 /** What a browser may ask of the library itself: passkeys, which need a script, and the way back from an outside provider. */
 const FROM_OUTSIDE = [
@@ -28,7 +28,10 @@ const FROM_OUTSIDE = [
 
 type Answer = (request: Request) => Promise<Response>;
 
-/** By origin: a passkey and a cookie belong to one. */
+/** Calls that need the outside providers: to go to one, and to come back. */
+const OF_PROVIDERS = /^\/auth\/(sign-in\/social$|callback\/)/;
+
+/** By origin, since a passkey and a cookie belong to one, and by whether the providers are in it. */
 const answers = new Map<string, Answer>();
 
 export function isInvitedOnly(env: Env): boolean {
@@ -40,19 +43,26 @@ export function publicOrigin(request: Request, env: Env): string {
   return new URL(env.PLYRUM_PUBLIC_URL ?? request.url).origin;
 }
 
-/** Kept only once it is whole: the library prepares itself in a promise, which a cancelled request would leave unsettled for all others. */
-async function authOf(origin: string, env: Env): Promise<Answer> {
-  const known = answers.get(origin);
+/**
+ * Kept only once it is whole: the library prepares itself in a promise, which a cancelled request would leave unsettled for all others.
+ * It asks a provider for its addresses while it prepares itself, and goes on without one that does not answer; so only calls that need
+ * the providers wait for them, and what was made while one was down is not kept.
+ */
+async function authOf(origin: string, env: Env, path: string): Promise<Answer> {
+  const withProviders = OF_PROVIDERS.test(path);
+  const name = `${withProviders ? "outside" : "own"} ${origin}`;
+  const known = answers.get(name);
   if (known !== undefined) return known;
-  const answer = await createAuth(origin, env);
-  if (answers.size >= ORIGINS_KEPT) answers.delete(answers.keys().next().value ?? "");
-  answers.set(origin, answer);
+  const { answer, isWhole } = await createAuth(origin, env, withProviders);
+  if (!isWhole) return answer;
+  if (answers.size >= ANSWERS_KEPT) answers.delete(answers.keys().next().value ?? "");
+  answers.set(name, answer);
   return answer;
 }
 
-async function createAuth(origin: string, env: Env): Promise<Answer> {
+async function createAuth(origin: string, env: Env, withProviders: boolean): Promise<{ answer: Answer; isWhole: boolean }> {
   prepareAsyncStorage();
-  const { social, generic } = socialSettings(outsideSignIns(env), isInvitedOnly(env));
+  const { social, generic } = socialSettings(withProviders ? outsideSignIns(env) : [], isInvitedOnly(env));
   const auth = betterAuth({
     appName: PRODUCT_NAME,
     baseURL: origin,
@@ -84,17 +94,22 @@ async function createAuth(origin: string, env: Env): Promise<Answer> {
     // Tries are counted in D1 (guard.ts), since an isolate's own memory forgets them.
     rateLimit: { enabled: false },
     telemetry: { enabled: false },
+    // Where a way back leads whose state is not known.
+    onAPIError: { errorURL: `${origin}/sign-in` },
     logger: { level: "error" },
   });
-  await auth.$context;
-  return (request) => auth.handler(request);
+  const { socialProviders } = await auth.$context;
+  return {
+    answer: (request) => auth.handler(request),
+    isWhole: generic.every(({ providerId }) => socialProviders.some(({ id }) => id === providerId)),
+  };
 }
 
 /** The library's own answer to a browser's call; null for every path that is not for outside. */
 export async function answerFromOutside(request: Request, env: Env): Promise<Response | null> {
   const { pathname } = new URL(request.url);
   if (!FROM_OUTSIDE.some((path) => path.test(pathname))) return null;
-  const answer = await authOf(publicOrigin(request, env), env);
+  const answer = await authOf(publicOrigin(request, env), env, pathname);
   return answer(request);
 }
 
@@ -124,7 +139,7 @@ export async function callAuth(
   if (cookies !== null) headers.set("cookie", cookies);
   if (body !== undefined) headers.set("content-type", "application/json");
   const init = body === undefined ? { headers } : { method: "POST", headers, body: JSON.stringify(body) };
-  const answer = await authOf(origin, browser.env);
+  const answer = await authOf(origin, browser.env, AUTH_PATH + path);
   const response = await answer(new Request(`${origin}${AUTH_PATH}${path}`, init));
   const parsed = parseJson(await response.text());
   const checked = bodySchema.safeParse(parsed.ok ? parsed.value : null);

@@ -53,7 +53,8 @@ export function socialSettings(
     if (discoveryUrl === null) social[id] = { clientId, clientSecret, disableImplicitSignUp: invitedOnly };
     else {
       const scopes = ["openid", "email", "profile"];
-      generic.push({ providerId: id, discoveryUrl, clientId, clientSecret, scopes, pkce: true, disableImplicitSignUp: invitedOnly });
+      const safety = { pkce: true, requireIdTokenVerification: true, disableImplicitSignUp: invitedOnly };
+      generic.push({ providerId: id, discoveryUrl, clientId, clientSecret, scopes, ...safety });
     }
   }
   return { social, generic };
