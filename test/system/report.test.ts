@@ -62,7 +62,18 @@ beforeAll(async () => {
   for (const account of accounts)
     for (const model of ["openai/gpt-5-mini", "anthropic/claude-haiku-4-5", "openai/gpt-5-mini@status=500"]) await ask(account, model);
   for (const account of accounts) await account.atRest();
+  // The demo account is in the report too, and its first credit may still be on its way to D1.
+  while (!(await allRecorded())) await new Promise((resolve) => setTimeout(resolve, 50));
 });
+
+const reconciledSchema = z.object({
+  accounts: z.array(z.looseObject({ ledger: z.looseObject({ seq: z.number() }), d1: z.looseObject({ seq: z.number() }) })),
+});
+
+async function allRecorded(): Promise<boolean> {
+  const { accounts: all } = reconciledSchema.parse(await stage.admin("/reconcile", { body: {} }));
+  return all.every(({ ledger, d1 }) => ledger.seq === d1.seq);
+}
 
 afterAll(async () => {
   await stage.close();
